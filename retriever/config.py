@@ -1,0 +1,461 @@
+"""One frozen dataclass per command. A setting is declared once, here: default, help, range, and where it comes from.
+
+``cli/options.py`` makes the flags from these classes. The shared groups below are base classes, and each group is a panel
+of ``--help``. Values come from the flags, then the ``--config`` file, then the defaults; ``resolve`` merges them.
+"""
+
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self, Union, get_args, get_origin
+
+from retriever.choices import (
+    HeadMode,
+    IndexRecipe,
+    PassageFormat,
+    PoolingMode,
+    Precision,
+    SearchMode,
+    Similarity,
+)
+from retriever.errors import InputError
+
+BASE_MODEL = "packaged:all-MiniLM-L6-v2"
+
+
+def setting(
+    help_text: str,
+    *,
+    default: object = MISSING,
+    source: str = "",
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+    positional: bool = False,
+    flags: str = "",
+) -> Any:  # noqa: ANN401  (dataclasses.field has no better type either)
+    """A dataclass field with its help, the source of its default, and its range. No default: the setting is required.
+
+    ``flags`` names the two flags of a switch (``"--on/--off"``) where ``--name/--no-name`` would say less.
+    """
+    metadata = {
+        "help": help_text,
+        "source": source,
+        "range": {"above": above, "at_least": at_least, "below": below, "at_most": at_most},
+        "required": default is MISSING,
+        "positional": positional,
+        "flags": flags,
+    }
+    return field(default=None if default is MISSING else default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What every command's config shares: checking, and JSON both ways."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            check_value(each, getattr(self, each.name), type_of(type(self), each.name))
+
+    @classmethod
+    def resolve(cls, flags: Mapping[str, object], file: Path | None = None) -> Self:
+        """Merge flags over the config file over the defaults; then required settings must be there.
+
+        Args:
+            flags: field name → value, only of the flags that were given.
+            file: a JSON object, field name → value, as ``to_json`` writes it.
+
+        Raises:
+            InputError: unknown key, wrong type, value out of range, or a required setting missing.
+        """
+        return cls(**{**({} if file is None else cls.read(file)), **flags})
+
+    @classmethod
+    def read(cls, file: Path) -> dict[str, object]:
+        """The settings in a JSON file, types checked; errors name the file and the key."""
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError("no such file", path=file) from None
+        except UnicodeDecodeError:
+            raise InputError("not UTF-8", path=file) from None
+        except json.JSONDecodeError as error:
+            raise InputError(f"invalid JSON: {error.msg}", path=file, line=error.lineno) from None
+        if not isinstance(values, dict):
+            raise InputError("expected a JSON object of settings", path=file)
+        known = {each.name: each for each in fields(cls)}
+        result: dict[str, object] = {}
+        for key, value in values.items():
+            if key not in known:
+                raise InputError(f"unknown setting '{key}' (known: {', '.join(known)})", path=file)
+            try:
+                result[key] = from_json(key, value, type_of(cls, key))
+                check_value(known[key], result[key], type_of(cls, key))
+            except InputError as error:
+                raise InputError(error.message, path=file) from None
+        return result
+
+    def to_json(self) -> dict[str, object]:
+        """Plain JSON values; ``resolve({}, file)`` of what this writes gives an equal config."""
+        return {key: plain(value) for key, value in asdict(self).items()}
+
+
+def plain(value: object) -> object:
+    """Paths as strings and tuples as lists, the rest as it is."""
+    if isinstance(value, Path):
+        return str(value)
+    return [plain(each) for each in value] if isinstance(value, tuple) else value
+
+
+def type_of(cls: type, name: str) -> Any:  # noqa: ANN401  (a type expression)
+    """The resolved annotation of a field, wherever in the bases it was declared."""
+    return typing.get_type_hints(cls)[name]
+
+
+def optional_inner(annotation: Any) -> tuple[Any, bool]:  # noqa: ANN401  (a type expression)
+    """``int | None`` → (int, True); ``int`` → (int, False)."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(each for each in get_args(annotation) if each is not type(None)), True
+    return annotation, False
+
+
+def from_json(name: str, value: object, annotation: Any) -> object:  # noqa: ANN401  (a type expression)
+    """A JSON value as the field's type, or an InputError that says what was expected."""
+    inner, optional = optional_inner(annotation)
+    if value is None:
+        if optional:
+            return None
+        raise InputError(f"{name} must not be null")
+    if get_origin(inner) is tuple:
+        if not isinstance(value, list):
+            raise InputError(f"{name} must be a list, got {value!r}")
+        return tuple(from_json(name, each, get_args(inner)[0]) for each in value)
+    if get_origin(inner) is Literal:
+        return value  # check_value knows the choices
+    expected: tuple[type, ...] = {Path: (str,), float: (int, float)}.get(inner, (inner,))
+    if not isinstance(value, expected) or (isinstance(value, bool) and inner is not bool):
+        raise InputError(f"{name} must be {readable(inner)}, got {value!r}")
+    return inner(value)
+
+
+def readable(annotation: Any) -> str:  # noqa: ANN401  (a type expression)
+    """A type in words."""
+    return {int: "a whole number", float: "a number", str: "a string", bool: "true or false", Path: "a path"}[
+        annotation
+    ]
+
+
+def check_value(each: "Field[Any]", value: object, annotation: Any) -> None:  # noqa: ANN401  (a type expression)
+    """Raise InputError unless the value is there when required, one of the choices, finite and in range."""
+    flag = each.name
+    if value is None or value == ():
+        if each.metadata.get("required"):
+            raise InputError(f"{flag} is required")
+        return
+    inner, _ = optional_inner(annotation)
+    if get_origin(inner) is Literal and value not in get_args(inner):
+        raise InputError(f"{flag} must be one of {', '.join(map(str, get_args(inner)))}, got {value!r}")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    if not math.isfinite(value):
+        raise InputError(f"{flag} must be a finite number, got {value}")
+    limits = each.metadata.get("range", {})
+    words = {"above": "above", "at_least": "at least", "below": "below", "at_most": "at most"}
+    holds = {
+        "above": lambda limit: value > limit,
+        "at_least": lambda limit: value >= limit,
+        "below": lambda limit: value < limit,
+        "at_most": lambda limit: value <= limit,
+    }
+    for kind, limit in limits.items():
+        if limit is not None and not holds[kind](limit):
+            raise InputError(f"{flag} must be {words[kind]} {limit:g}, got {value:g}")
+
+
+# Groups that several commands share. ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceConfig(Config):
+    """Device"""
+
+    device: str = setting(
+        "auto, cpu, cuda, cuda:N or mps. A device that is missing is an error.",
+        default="auto",
+        source="the GPU where there is one",
+    )
+    precision: Precision = setting(
+        "bf16 runs the transformer in bfloat16 autocast; losses and stored embeddings stay fp32.",
+        default="auto",
+        source="bf16 where the device computes in it, else fp32",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig(DeviceConfig):
+    """Encoder"""
+
+    model: str = setting(
+        "A run directory, a model folder, a sentence-transformers folder, a Hugging Face folder or name, or packaged:NAME.",
+        default=BASE_MODEL,
+        source="small enough for a CPU, needs no download (extra: offline)",
+    )
+    pooling: PoolingMode | None = setting(
+        "How token states become one embedding.",
+        default=None,
+        source="what the model folder declares; training from a plain Hugging Face folder: cls",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig(Config):
+    """Optimisation"""
+
+    epochs: int = setting("Passes over the training data.", default=1, source="SimCSE, table A.1", at_least=1)
+    max_steps: int | None = setting(
+        "Stop after this many optimiser steps, whatever the epochs.", default=None, at_least=1
+    )
+    batch_size: int = setting(
+        "Anchors per optimiser step and process; the other passages of the batch are the negatives.",
+        default=64,
+        source="SimCSE, table A.1 (BERT-base)",
+        at_least=2,
+    )
+    learning_rate: float = setting(
+        "Peak learning rate of AdamW.", default=3e-5, source="SimCSE, table A.1", above=0
+    )
+    warmup_ratio: float = setting(
+        "Share of the steps in which the learning rate rises linearly; after it, it falls linearly to 0.",
+        default=0.0,
+        source="SimCSE scripts: no warm-up",
+        at_least=0,
+        below=1,
+    )
+    weight_decay: float = setting(
+        "AdamW weight decay.", default=0.0, source="SimCSE and DPR scripts", at_least=0
+    )
+    max_grad_norm: float = setting(
+        "Clip the gradient to this norm.", default=1.0, source="SimCSE scripts", above=0
+    )
+    eval_every: int = setting(
+        "Steps between dev evaluations.", default=125, source="SimCSE scripts", at_least=1
+    )
+    seed: int = setting("Seed of every random choice.", default=42, source="SimCSE scripts", at_least=0)
+
+
+# One class per command. -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSimcseConfig(EncoderConfig, OptimConfig):
+    """SimCSE"""
+
+    train: tuple[Path, ...] = setting(
+        "Training data; may be repeated. .txt: one sentence a line (unsupervised). .csv, .tsv, .jsonl: pairs or triplets by "
+        "column name (sent0, sent1, hard_neg or anchor, positive, negative)."
+    )
+    output: Path = setting("The run directory; it must not exist, or be empty.")
+    dev: Path | None = setting(
+        "STS file, or folder with a dev file, for evaluation at intervals; the best model is kept.",
+        default=None,
+    )
+    head: HeadMode | None = setting(
+        "Linear + tanh layer on the pooled embedding: none, keep (part of the saved model) or train_only.",
+        default=None,
+        source="what the model folder declares; training from a plain Hugging Face folder: train_only without, "
+        "keep with supervision (SimCSE, table 6)",
+    )
+    max_length: int = setting("Tokens per sentence.", default=32, source="SimCSE, table A.1", at_least=3)
+    temperature: float = setting(
+        "Temperature of the softmax.", default=0.05, source="SimCSE, appendix D.1", above=0
+    )
+    hard_negative_weight: float = setting(
+        "α of SimCSE Eq. 8 itself: the weight of an anchor's own hard negative in the denominator.",
+        default=1.0,
+        source="SimCSE, table 7",
+        above=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainDprConfig(EncoderConfig, OptimConfig):
+    """DPR"""
+
+    train: tuple[Path, ...] = setting(
+        "Training data; may be repeated. DPR JSON or JSONL, or questions JSONL with positive_passage_id (needs --passages)."
+    )
+    output: Path = setting("The run directory; it must not exist, or be empty.")
+    passages: Path | None = setting(
+        "The corpus, for questions that name their positive by id; also fills the dev pool.", default=None
+    )
+    dev: Path | None = setting(
+        "Questions like the training data, for evaluation at intervals; the best model is kept.", default=None
+    )
+    dev_pool_size: int = setting(
+        "Dev questions are ranked against one fixed pool: all dev positives and hard negatives, filled up to this many "
+        "passages from --passages.",
+        default=2000,
+        source="a dev evaluation stays under a minute on 2 CPU cores",
+        at_least=1,
+    )
+    shared_encoder: bool = setting(
+        "One encoder for questions and passages, or two that start equal.",
+        default=True,
+        source="half the memory; the DPR paper uses two",
+        flags="--shared-encoder/--two-encoders",
+    )
+    similarity: Similarity | None = setting(
+        "cosine or dot product.",
+        default=None,
+        source="what the model folder declares; training from a plain Hugging Face folder: dot (DPR, table 6)",
+    )
+    temperature: float | None = setting(
+        "Temperature of the softmax.",
+        default=None,
+        source="cosine: 0.05 (SimCSE); dot: 1 (DPR)",
+        above=0,
+    )
+    num_hard_negatives: int = setting(
+        "Hard negatives per question.", default=1, source="DPR, table 3", at_least=0
+    )
+    passage_format: PassageFormat = setting(
+        "How title and text become one input; saved with the model.",
+        default="pair",
+        source="DPR: [CLS] title [SEP] text",
+    )
+    query_max_length: int = setting(
+        "Tokens per question.", default=64, source="longer than all NQ questions", at_least=3
+    )
+    passage_max_length: int = setting(
+        "Tokens per passage.", default=256, source="DPR, section 4.2", at_least=3
+    )
+    learning_rate: float = setting(
+        "Peak learning rate of AdamW.", default=2e-5, source="DPR conf/train", above=0
+    )
+    warmup_ratio: float = setting(
+        "Share of the steps in which the learning rate rises linearly; after it, it falls linearly to 0.",
+        default=0.1,
+        source="Tevatron; DPR's 1,237 steps are 7 % of its NQ run",
+        at_least=0,
+        below=1,
+    )
+    max_grad_norm: float = setting(
+        "Clip the gradient to this norm.", default=2.0, source="DPR conf/train", above=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MineConfig(Config):
+    """Mining"""
+
+    questions: Path = setting("Questions with answers or positive_passage_id, or DPR training JSON or JSONL.")
+    passages: Path = setting("The corpus to mine from.")
+    output: Path = setting("DPR JSONL to write: the questions with their positives and hard negatives.")
+    depth: int = setting(
+        "Passages taken from the search before filtering.", default=100, source="DPR section 3", at_least=1
+    )
+    num_hard_negatives: int = setting(
+        "Hard negatives kept per question.", default=1, source="DPR, table 3", at_least=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexConfig(DeviceConfig):
+    """Index"""
+
+    passages: Path = setting("DPR psgs_w100 .tsv, .jsonl of id, title, text, or BEIR corpus.jsonl.")
+    model: str = setting(
+        "The encoder: a run directory, a model folder, a Hugging Face name, or packaged:NAME."
+    )
+    output: Path = setting(
+        "The index folder; it must not exist, or be empty, unless it holds unfinished shards."
+    )
+    recipe: IndexRecipe = setting(
+        "flat: exact search.", default="flat", source="exact, and fast enough below 1M passages"
+    )
+    bm25: bool = setting("Also build a BM25 index, for --mode bm25 and hybrid.", default=False)
+    pooling: PoolingMode | None = setting(
+        "Only for a plain Hugging Face folder, which declares none.",
+        default=None,
+        source="what the model folder declares",
+    )
+    passage_format: PassageFormat | None = setting(
+        "How title and text become one input.",
+        default=None,
+        source="what the model folder declares; else '{title}. {text}'",
+    )
+    max_length: int | None = setting(
+        "Tokens per passage.", default=None, source="what the model folder declares", at_least=3
+    )
+    shard_size: int = setting(
+        "Passages per shard: what a killed run encodes again at most.",
+        default=20_000,
+        source="minutes on a CPU",
+        at_least=1,
+    )
+    keep_shards: bool = setting("Keep the shard files after the index is built.", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig(DeviceConfig):
+    """Search"""
+
+    index: Path = setting("The index folder.", positional=True)
+    question: str | None = setting(
+        "The question; none: a prompt that keeps the model loaded.", default=None, positional=True
+    )
+    questions: Path | None = setting("Questions file; one result object a question.", default=None)
+    k: int = setting("Passages per question.", default=10, at_least=1)
+    mode: SearchMode = setting("dense, bm25 or hybrid (both, by reciprocal rank fusion).", default="dense")
+    model: str | None = setting(
+        "The query encoder.",
+        default=None,
+        source="the model that the index was built with, checked by fingerprint",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalStsConfig(EncoderConfig):
+    """STS evaluation"""
+
+    data: tuple[Path, ...] = setting(
+        "STS files, or folders: with train/dev/test files the test file, else each file a subset of one task.",
+        positional=True,
+    )
+    model: str = setting(
+        "The encoder: a run directory, a model folder, a Hugging Face name, or packaged:NAME."
+    )
+    max_length: int | None = setting(
+        "Tokens per sentence.", default=None, source="what the model folder declares", at_least=3
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalRetrievalConfig(DeviceConfig):
+    """Retrieval evaluation"""
+
+    index: Path = setting("The index folder.")
+    questions: Path = setting(
+        "Questions JSONL (with answers or positive_passage_id), or BEIR queries.jsonl with --qrels."
+    )
+    qrels: Path | None = setting("BEIR or TREC qrels.", default=None)
+    mode: SearchMode = setting("dense, bm25 or hybrid (both, by reciprocal rank fusion).", default="dense")
+    model: str | None = setting(
+        "The query encoder.",
+        default=None,
+        source="the model that the index was built with, checked by fingerprint",
+    )
+    k: int = setting("Depth of the rankings.", default=100, source="DPR: top-100", at_least=1)
+    rankings: Path | None = setting("Write the rankings here, as a TREC run.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoConfig(Config):
+    """Info"""
+
+    path: str = setting("A run directory, an index folder, or a model.", positional=True)

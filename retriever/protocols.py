@@ -1,0 +1,53 @@
+"""The contracts between rooms, as protocols: no base class has to be inherited."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.records import Ranking
+
+EncodeTexts = Callable[[Sequence[str]], NDArray[np.float32]]
+"""N texts → (N, D) float32 embeddings, in the caller's order."""
+
+
+class Searcher(Protocol):
+    """Anything that ranks passages for queries: BM25, dense, fused, remote."""
+
+    def search(self, queries: Sequence[str], k: int) -> list[Ranking]:
+        """One ranking per query: the best k passages, fewer when fewer exist."""
+        ...
+
+
+class VectorIndex(Protocol):
+    """Anything that holds vectors under ids and finds the nearest by inner product."""
+
+    def add(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Add (N, D) vectors under N ids that are not in the index yet."""
+        ...
+
+    def search(self, queries: NDArray[np.float32], k: int) -> list[Ranking]:
+        """(Q, D) query vectors → Q rankings by inner product."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the index into an existing folder."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class Progress(Protocol):
+    """Opens a progress display; the value of the context takes the number of items that were just done."""
+
+    def __call__(self, total: int | None, label: str) -> AbstractContextManager[Callable[[int], None]]:
+        """``with progress(len(texts), "encode") as advance: ...; advance(32)``."""
+        ...
+
+
+def no_progress(total: int | None, label: str) -> AbstractContextManager[Callable[[int], None]]:
+    """The library's default: silent."""
+    return nullcontext(lambda done: None)
