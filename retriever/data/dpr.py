@@ -1,0 +1,178 @@
+"""Questions, and training examples: DPR's format, or questions that name their positive passage."""
+
+import ast
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from retriever.data.files import atomic_file
+from retriever.data.json_record import JsonRecord, read_records
+from retriever.data.lines import format_of, read_table, require_some
+from retriever.data.table import check_width
+from retriever.errors import InputError
+from retriever.records import DprExample, Passage, Query, Question, content_id
+
+_PASSAGE_ID = ("passage_id", "psg_id", "id")
+"""Names of a passage's id in DPR's files, which differ from set to set."""
+
+
+def read_questions(path: Path) -> Iterator[Question]:
+    """Questions with what the file knows of their answers, streamed in file order.
+
+    Formats, by name (each also with ``.gz``); a question without id gets its number in the file, from 1:
+
+    * ``.jsonl`` or ``.json`` of ``question``, and optionally ``id``, ``answers`` (list of strings) and
+      ``positive_passage_id`` (one or a list); BEIR's ``_id`` and ``text``; or DPR's training format, of whose
+      ``positive_ctxs`` the ids are taken where there are any.
+    * ``.csv`` or ``.tsv``: DPR's ``*.qa.csv``, tab separated in both cases and without header: the question
+      and a list of answers as Python or JSON writes it.
+
+    Raises:
+        InputError: a file or line that is wrong, an id that occurs twice, or no question at all.
+    """
+    kind = format_of(path)
+    if kind in (".jsonl", ".json"):
+        located: Iterator[tuple[int, Question]] = (
+            (record.line, _question(record, number))
+            for number, record in enumerate(read_records(path), start=1)
+        )
+    elif kind in (".csv", ".tsv"):
+        located = _read_answer_table(path)
+    else:
+        raise InputError("expected a .jsonl, .json, .csv or .tsv file of questions", path=path)
+    first_lines: dict[str, int] = {}
+    for line, question in require_some(located, path, "questions"):
+        _require_new_id(first_lines, question.query.id, path, line)
+        yield question
+
+
+def _require_new_id(first_lines: dict[str, int], question_id: str, path: Path, line: int) -> None:
+    if question_id in first_lines:
+        first = first_lines[question_id]
+        raise InputError(
+            f"duplicate question id '{question_id}' (first in line {first})", path=path, line=line
+        )
+    first_lines[question_id] = line
+
+
+def _question(record: JsonRecord, number: int) -> Question:
+    positive_ids = record.ids("positive_passage_id")
+    if not positive_ids:
+        found = (passage.id(*_passage_id_names(passage)) for passage in record.records("positive_ctxs"))
+        positive_ids = tuple(each for each in found if each is not None)
+    return Question(_query(record, number), record.texts("answers"), positive_ids)
+
+
+def _query(record: JsonRecord, number: int) -> Query:
+    name = "text" if "question" not in record.values and "text" in record.values else "question"
+    text = record.text(name)
+    if not text.strip():
+        raise record.error(f"'{name}' is empty")
+    return Query(record.id("id", "_id") or str(number), text)
+
+
+def _read_answer_table(path: Path) -> Iterator[tuple[int, Question]]:
+    rows = read_table(path, delimiter="\t", quoted=True)
+    for number, (line, cells) in enumerate(rows, start=1):
+        check_width(cells, 2, path, line)
+        if not cells[0].strip():
+            raise InputError("the question is empty", path=path, line=line)
+        yield line, Question(Query(str(number), cells[0]), _parse_answers(cells[1], path, line))
+
+
+def _parse_answers(cell: str, path: Path, line: int) -> tuple[str, ...]:
+    """The answers in a cell such as ``['May 18, 2018']``: read as a literal, never run as code."""
+    try:
+        answers = ast.literal_eval(cell.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        answers = None
+    if not isinstance(answers, list) or not all(isinstance(each, str) for each in answers):
+        shown = cell if len(cell) <= 40 else cell[:37] + "..."
+        raise InputError(f"expected a list of answer strings, found {shown}", path=path, line=line)
+    return tuple(answers)
+
+
+def read_dpr_examples(path: Path, passages: Mapping[str, Passage] | None = None) -> Iterator[DprExample]:
+    """Training examples, streamed in file order, from ``.json`` (an array) or ``.jsonl`` (also ``.gz``).
+
+    * DPR's format: ``question``, ``answers``, ``positive_ctxs`` and ``hard_negative_ctxs`` of ``title``,
+      ``text`` and, optionally, an id; a passage without id gets ``records.content_id``. ``negative_ctxs``,
+      random passages, are checked and left out: the other passages of a batch are random negatives already.
+    * Questions with ``positive_passage_id``, one or a list, which are looked up in ``passages``.
+
+    Args:
+        path: the file.
+        passages: the corpus, by passage id.
+
+    Raises:
+        InputError: a file or line that is wrong, a question without positive passage, a positive that is not
+            among the passages, an id that occurs twice, or no question at all.
+    """
+    if format_of(path) not in (".jsonl", ".json"):
+        raise InputError("expected a .json or .jsonl file of questions with their passages", path=path)
+    first_lines: dict[str, int] = {}
+    for number, record in enumerate(require_some(read_records(path), path, "questions"), start=1):
+        query = _query(record, number)
+        _require_new_id(first_lines, query.id, path, record.line)
+        positives = _passages(record, "positive_ctxs") or _look_up(record, passages)
+        if not positives:
+            raise record.error("no positive passage")
+        _passages(record, "negative_ctxs")
+        yield DprExample(query, positives, _passages(record, "hard_negative_ctxs"), record.texts("answers"))
+
+
+def _passages(record: JsonRecord, name: str) -> tuple[Passage, ...]:
+    return tuple(map(_passage, record.records(name)))
+
+
+def _passage(record: JsonRecord) -> Passage:
+    text, title = record.text("text"), record.optional_text("title")
+    passage_id = record.id(*_passage_id_names(record))
+    return Passage(content_id(text, title) if passage_id is None else passage_id, text, title)
+
+
+def _passage_id_names(record: JsonRecord) -> tuple[str, ...]:
+    # An empty id stands for a passage that is not in the corpus.
+    return tuple(name for name in _PASSAGE_ID if record.values.get(name) != "")
+
+
+def _look_up(record: JsonRecord, passages: Mapping[str, Passage] | None) -> tuple[Passage, ...]:
+    ids = record.ids("positive_passage_id")
+    if ids and passages is None:
+        raise record.error("the positive passage is given by id only: pass the corpus with --passages")
+    for each in ids:
+        if each not in (passages or {}):
+            raise record.error(f"positive passage '{each}' is not in the passages")
+    return tuple((passages or {})[each] for each in ids)
+
+
+def write_dpr_examples(path: Path, examples: Iterable[DprExample]) -> int:
+    """Write training examples as DPR JSONL, one line each; ``read_dpr_examples`` gives equal examples back.
+
+    The file appears under its name when all examples are written. A passage whose id is only its content's
+    gets no ``passage_id``, as no corpus knows that id.
+
+    Returns:
+        The number of examples.
+    """
+    count = 0
+    with atomic_file(path) as file:
+        for example in examples:
+            record = {
+                "id": example.query.id,
+                "question": example.query.text,
+                "answers": list(example.answers),
+                "positive_ctxs": list(map(_context, example.positives)),
+                "negative_ctxs": [],
+                "hard_negative_ctxs": list(map(_context, example.hard_negatives)),
+            }
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def _context(passage: Passage) -> dict[str, str]:
+    context = {"title": passage.title, "text": passage.text}
+    if passage.id != content_id(passage.text, passage.title):
+        context["passage_id"] = passage.id
+    return context

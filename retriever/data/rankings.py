@@ -1,0 +1,141 @@
+"""Judgements and rankings on disk: BEIR's and TREC's qrels, and TREC runs both ways."""
+
+import math
+from collections.abc import Iterator
+from itertools import chain, groupby
+from operator import itemgetter
+from pathlib import Path
+
+from retriever.data.files import atomic_file
+from retriever.data.lines import read_lines
+from retriever.data.table import Header
+from retriever.errors import InputError
+from retriever.records import Qrels, Ranking, Rankings
+
+_BEIR_COLUMNS = ("query-id", "corpus-id", "score")
+_RUN_COLUMNS = 6
+
+
+def read_qrels(path: Path) -> Qrels:
+    """Judgements: query id → passage id → grade.
+
+    Either BEIR's table, tab separated with the header ``query-id corpus-id score``, or TREC's, without
+    header, four columns apart by white space: query id, iteration (ignored), passage id, grade. Grades are
+    whole numbers; a passage may be judged twice if both grades are the same.
+
+    Raises:
+        InputError: a file or line that is wrong, a passage with two grades, or no judgement at all.
+    """
+    qrels: Qrels = {}
+    for line, query_id, passage_id, grade in _judgements(path):
+        try:
+            number = int(grade)
+        except ValueError:
+            raise InputError(f"grade must be a whole number, found '{grade}'", path=path, line=line) from None
+        grades = qrels.setdefault(query_id, {})
+        if grades.setdefault(passage_id, number) != number:
+            both = f"{grades[passage_id]} and {number}"
+            message = f"query '{query_id}' has two grades for passage '{passage_id}': {both}"
+            raise InputError(message, path=path, line=line)
+    if not qrels:
+        raise InputError("no judgements in this file", path=path)
+    return qrels
+
+
+def _judgements(path: Path) -> Iterator[tuple[int, str, str, str]]:
+    """Line, query id, passage id, grade."""
+    lines = ((number, line) for number, line in read_lines(path) if line.strip())
+    first = next(lines, None)
+    if first is None:
+        return
+    names = first[1].split("\t")
+    if {name.strip() for name in names} & set(_BEIR_COLUMNS):
+        header = Header.parse(names, path, first[0], required=_BEIR_COLUMNS)
+        for number, line in lines:
+            cells = [cell.strip() for cell in line.split("\t")]
+            header.check(cells, number)
+            query_id, passage_id, grade = (header.cell(cells, name) for name in _BEIR_COLUMNS)
+            if not (query_id and passage_id):
+                raise InputError("the query id or the passage id is empty", path=path, line=number)
+            yield number, query_id, passage_id, grade
+        return
+    for number, line in chain([first], lines):
+        cells = line.split()
+        if len(cells) != 4:
+            message = f"expected 4 columns (query id, iteration, passage id, grade), found {len(cells)}"
+            raise InputError(message, path=path, line=number)
+        yield number, cells[0], cells[2], cells[3]
+
+
+def write_rankings(path: Path, rankings: Rankings, tag: str) -> None:
+    """Write a TREC run, ``query-id Q0 passage-id rank score tag``, streamed and atomic.
+
+    Scores are written in full, so that the order survives. Equal scores keep their order in the ranks only:
+    programs that read runs, ``read_rankings`` and trec_eval among them, go by score, then by passage id.
+
+    Args:
+        path: the file to write.
+        rankings: query ids and their rankings.
+        tag: the name of the system, one word.
+
+    Raises:
+        InputError: the tag or an id is empty or holds white space, which separates the columns; or as
+            ``atomic_file``.
+    """
+    _require_word("tag", tag, path)
+    with atomic_file(path) as file:
+        for query_id, ranking in rankings:
+            _require_word("query id", query_id, path)
+            for rank, hit in enumerate(ranking, start=1):
+                _require_word("passage id", hit.id, path)
+                file.write(f"{query_id} Q0 {hit.id} {rank} {hit.score!r} {tag}\n")
+
+
+def _require_word(what: str, value: str, path: Path) -> None:
+    if value.split() != [value]:
+        problem = f"holds white space: '{value}'" if value else "is empty"
+        raise InputError(f"{what} {problem}; a TREC run separates its columns by white space", path=path)
+
+
+def read_rankings(path: Path) -> Iterator[tuple[str, Ranking]]:
+    """Query ids and rankings of a TREC run, streamed in file order.
+
+    The order is trec_eval's: by score, larger first, then by passage id, larger first; the rank column is
+    ignored.
+
+    Raises:
+        InputError: a file or line that is wrong, a passage twice in a ranking, a query in two places, or no
+            ranking.
+    """
+    finished: set[str] = set()
+    for query_id, hits in groupby(_read_hits(path), key=lambda each: each[1]):
+        scores: dict[str, float] = {}
+        for line, _, passage_id, score in hits:
+            if query_id in finished:
+                raise InputError(f"query '{query_id}' appears in two places", path=path, line=line)
+            if passage_id in scores:
+                raise InputError(f"passage '{passage_id}' twice for query '{query_id}'", path=path, line=line)
+            scores[passage_id] = score
+        finished.add(query_id)
+        order = sorted(scores.items(), key=itemgetter(1, 0), reverse=True)
+        yield query_id, Ranking([each for each, _ in order], [score for _, score in order])
+    if not finished:
+        raise InputError("no rankings in this file", path=path)
+
+
+def _read_hits(path: Path) -> Iterator[tuple[int, str, str, float]]:
+    """Line, query id, passage id, score."""
+    for number, line in read_lines(path):
+        cells = line.split()
+        if not cells:
+            continue
+        if len(cells) != _RUN_COLUMNS:
+            message = f"expected 6 columns (query id, Q0, passage id, rank, score, tag), found {len(cells)}"
+            raise InputError(message, path=path, line=number)
+        try:
+            score = float(cells[4])
+        except ValueError:
+            score = math.nan
+        if math.isnan(score):
+            raise InputError(f"score must be a number, found '{cells[4]}'", path=path, line=number)
+        yield number, cells[0], cells[2], score

@@ -1,0 +1,126 @@
+"""SimCSE's training data: sentences, pairs, or triplets with hard negatives."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from retriever.data.json_record import JsonRecord, read_records
+from retriever.data.lines import format_of, read_lines, read_table, require_some
+from retriever.data.table import are_names, check_width, no_column
+from retriever.errors import InputError
+from retriever.records import SimcseExample
+
+_ANCHOR = ("sent0", "anchor")
+_POSITIVE = ("sent1", "positive")
+_HARD_NEGATIVE = re.compile(r"(?:hard_neg|negative)_?\d*")
+
+Rows = Iterator[tuple[int, list[str]]]
+
+
+def read_simcse_examples(path: Path) -> Iterator[SimcseExample]:
+    """Training examples, streamed in file order.
+
+    Formats, by name (each also with ``.gz``):
+
+    * ``.txt``: one sentence a line, its own positive (unsupervised); blank lines are skipped.
+    * ``.csv`` (Python's csv dialect), ``.tsv`` (split at tabs, quotes being letters), ``.jsonl`` and
+      ``.json``: columns by name, ``sent0`` or ``anchor``, ``sent1`` or ``positive``, and any number of
+      ``hard_neg`` or ``negative``, which may be numbered (``hard_neg_0``, ``negative2``); others are ignored.
+      A lone anchor column holds sentences. An empty hard negative is left out.
+    * ``.csv`` and ``.tsv`` without header: by position; 1 column is sentences, 2 are pairs, from the third on
+      hard negatives.
+
+    The first row is a header if one of its cells is one of those names, or if every cell looks like a column
+    name (a letter or _, then at most 31 letters, digits and _) and more rows follow.
+
+    Raises:
+        InputError: a file or line that is wrong, a column that is missing, an empty anchor or positive, or no
+            example.
+    """
+    kind = format_of(path)
+    if kind == ".txt":
+        examples: Iterator[SimcseExample] = (
+            SimcseExample(line) for _, line in read_lines(path) if line.strip()
+        )
+    elif kind in (".csv", ".tsv"):
+        examples = _read_columns(
+            path, read_table(path, delimiter="," if kind == ".csv" else "\t", quoted=kind == ".csv")
+        )
+    elif kind in (".jsonl", ".json"):
+        examples = _read_objects(path)
+    else:
+        raise InputError("expected a .txt, .csv, .tsv, .jsonl or .json file of training data", path=path)
+    yield from require_some(examples, path, "examples")
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Which of a table's or an object's columns is what; labels are for error messages."""
+
+    labels: tuple[str, ...]
+    anchor: int
+    positive: int | None
+    hard_negatives: tuple[int, ...]
+
+    @classmethod
+    def by_name(cls, cells: Sequence[str], path: Path, line: int) -> "_Columns":
+        names = [cell.strip() for cell in cells]
+        anchor = next((names.index(each) for each in _ANCHOR if each in names), None)
+        positive = next((names.index(each) for each in _POSITIVE if each in names), None)
+        negatives = tuple(at for at, name in enumerate(names) if _HARD_NEGATIVE.fullmatch(name))
+        if positive is None and (anchor is None or len(names) > 1):
+            raise no_column(_POSITIVE[_ANCHOR[1] in names], cells, path, line)
+        if anchor is None:
+            raise no_column(_ANCHOR[_POSITIVE[1] in names], cells, path, line)
+        return cls(tuple(f"'{name}'" for name in names), anchor, positive, negatives)
+
+    @classmethod
+    def by_position(cls, width: int) -> "_Columns":
+        labels = tuple(f"column {position + 1}" for position in range(width))
+        return cls(labels, 0, 1 if width > 1 else None, tuple(range(2, width)))
+
+    def example(self, cells: Sequence[str], path: Path, line: int) -> SimcseExample:
+        for column in (self.anchor, self.positive):
+            if column is not None and not cells[column].strip():
+                raise InputError(f"{self.labels[column]} is empty", path=path, line=line)
+        return SimcseExample(
+            cells[self.anchor],
+            None if self.positive is None else cells[self.positive],
+            tuple(cells[column] for column in self.hard_negatives if cells[column].strip()),
+        )
+
+
+def _is_known(name: str) -> bool:
+    return name in _ANCHOR or name in _POSITIVE or _HARD_NEGATIVE.fullmatch(name) is not None
+
+
+def _read_columns(path: Path, rows: Rows) -> Iterator[SimcseExample]:
+    first = next(rows, None)
+    if first is None:
+        return
+    second = next(rows, None)
+    line, cells = first
+    width = len(cells)
+    has_header = any(_is_known(cell.strip()) for cell in cells) or (are_names(cells) and second is not None)
+    columns = _Columns.by_name(cells, path, line) if has_header else _Columns.by_position(width)
+    for line, cells in chain([] if has_header else [first], [] if second is None else [second], rows):
+        check_width(cells, width, path, line)
+        yield columns.example(cells, path, line)
+
+
+def _read_objects(path: Path) -> Iterator[SimcseExample]:
+    for record in read_records(path):
+        yield _example_of(record)
+
+
+def _example_of(record: JsonRecord) -> SimcseExample:
+    names = tuple(record.values)
+    columns = _Columns.by_name(names, record.path, record.line)
+    cells = [""] * len(names)
+    for column in (columns.anchor, *columns.hard_negatives, columns.positive):
+        if column is not None:
+            optional = column in columns.hard_negatives
+            cells[column] = record.optional_text(names[column]) if optional else record.text(names[column])
+    return columns.example(cells, record.path, record.line)
