@@ -1,0 +1,128 @@
+"""Variable-length attention, registered with transformers under one name for every architecture.
+
+Tokens of all texts lie in one row of length S. Everything that works token by token (embeddings, linear layers, layer
+norms) then wastes nothing on padding; only attention needs to know where a text ends. The plan for that travels through
+the model's keyword arguments to ``packed_attention``.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+
+from retriever.encoding.tokens import Tokens
+
+PACKED = "ctl_packed"
+
+
+SHORTER = 0.7
+"""A text shorter than this share of its group's longest starts a new group: its padding would cost more than a call."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Texts of similar length, padded to the longest of them inside attention.
+
+    Attributes:
+        rows: (n, L) index into S for each text and position; padding points at token 0.
+        real: (tokens of the group,) index of each real token in the flattened (n·L).
+        mask: (n, 1, 1, L) additive float mask, or None when nothing is padded.
+    """
+
+    rows: Tensor
+    real: Tensor
+    mask: Tensor | None
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Where the tokens of a batch lie when attention alone is padded.
+
+    Attributes:
+        groups: all texts, by length.
+        order: (S,) index of each token in the groups' real tokens laid end to end; None: they are in order already.
+    """
+
+    groups: tuple[Group, ...]
+    order: Tensor | None
+
+    @classmethod
+    def of(cls, tokens: Tokens) -> "Packing":
+        """The plan for these texts."""
+        lengths, rows_by_length = torch.sort(tokens.lengths, descending=True, stable=True)
+        sizes = group_sizes(lengths.tolist())
+        device = tokens.ids.device
+        groups, taken = [], []
+        for members in rows_by_length.split(sizes) if len(sizes) > 1 else [torch.arange(len(tokens))]:
+            positions = torch.arange(int(tokens.lengths[members].max()))  # (L,)
+            real = positions < tokens.lengths[members][:, None]  # (n, L)
+            rows = torch.where(real, tokens.offsets[:-1][members][:, None] + positions, 0)
+            mask = None
+            if not bool(real.all()):
+                mask = torch.zeros(real.shape).masked_fill(~real, float("-inf"))[:, None, None, :].to(device)
+            groups.append(Group(rows.to(device), real.flatten().nonzero().squeeze(1).to(device), mask))
+            taken.append(rows[real])
+        order = torch.argsort(torch.cat(taken)).to(device) if len(groups) > 1 else None
+        return cls(tuple(groups), order)
+
+
+def group_sizes(lengths: list[int]) -> list[int]:
+    """How many texts, longest first, share a group; ``lengths`` do not increase."""
+    sizes, longest = [0], lengths[0]
+    for length in lengths:
+        if length < SHORTER * longest:
+            sizes.append(0)
+            longest = length
+        sizes[-1] += 1
+    return sizes
+
+
+def packed_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    packing: Packing,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **_: object,
+) -> tuple[Tensor, None]:
+    """Attention within each text of a packed batch; the signature is that of transformers' AttentionInterface.
+
+    Args:
+        module: the attention layer (unused).
+        query: (1, heads, S, head size), as are key and value.
+        key: see query.
+        value: see query.
+        attention_mask: always None, see ``no_mask``.
+        packing: where each text lies.
+        scaling: factor on the scores; default 1/√(head size).
+        dropout: probability of dropping an attention weight.
+
+    Returns:
+        (1, S, heads, head size), and None in place of the weights.
+    """
+    flat = [states[0].transpose(0, 1) for states in (query, key, value)]  # (S, heads, head size)
+    outputs = []
+    for group in packing.groups:
+        grouped = [states[group.rows].transpose(1, 2) for states in flat]  # (n, heads, L, head size)
+        mask = None if group.mask is None else group.mask.to(query.dtype)
+        output = nn.functional.scaled_dot_product_attention(
+            grouped[0], grouped[1], grouped[2], attn_mask=mask, dropout_p=dropout, scale=scaling
+        )
+        outputs.append(
+            output.transpose(1, 2).flatten(0, 1)[group.real]
+        )  # (tokens of the group, heads, head size)
+    result = outputs[0] if packing.order is None else torch.cat(outputs)[packing.order]
+    return result.unsqueeze(0), None  # (1, S, heads, head size)
+
+
+def no_mask(*_: object, **__: object) -> None:
+    """Packed batches need no mask of transformers' making."""
+
+
+AttentionInterface.register(PACKED, packed_attention)
+AttentionMaskInterface.register(PACKED, no_mask)

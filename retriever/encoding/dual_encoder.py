@@ -1,0 +1,172 @@
+"""A question encoder and a passage encoder: one and the same, or two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from retriever.choices import PassageFormat, PoolingMode, Precision
+from retriever.data.files import read_json, write_json
+from retriever.encoding.encoder import Encoder
+from retriever.encoding.locate import locate_model
+from retriever.encoding.tokens import Tokens
+from retriever.errors import InputError
+from retriever.protocols import Progress, no_progress
+from retriever.records import Passage
+
+DUAL_ENCODER_FILE = "dual_encoder.json"
+FORMAT_VERSION = 1
+
+
+class DualEncoder(nn.Module):
+    """Embeds questions and passages into one space.
+
+    Args:
+        query: the question encoder.
+        passage: the passage encoder; the same object as ``query`` when they share their weights.
+
+    Raises:
+        InputError: the two give embeddings of different size.
+    """
+
+    def __init__(self, query: Encoder, passage: Encoder | None = None) -> None:
+        super().__init__()
+        self.query = query
+        self.passage = query if passage is None else passage
+        if self.query.dimension != self.passage.dimension:
+            raise InputError(
+                f"the question encoder gives {self.query.dimension} dimensions, "
+                f"the passage encoder {self.passage.dimension}"
+            )
+
+    @property
+    def shared(self) -> bool:
+        """Whether questions and passages go through the same weights."""
+        return self.query is self.passage
+
+    @classmethod
+    def load(
+        cls,
+        name: str | Path,
+        *,
+        pooling: PoolingMode | None = None,
+        max_length: int | None = None,
+        passage_format: PassageFormat | None = None,
+        device: str = "auto",
+        precision: Precision = "auto",
+    ) -> DualEncoder:
+        """Load any model: a dual encoder's folder (``query/`` and ``passage/``), or one encoder for both.
+
+        Args:
+            name: as for ``Encoder.load``.
+            pooling: as for ``Encoder.load``.
+            max_length: tokens per passage (and per question, where one encoder does both), instead of what is declared.
+            passage_format: how title and text become one input, instead of what the folder declares.
+            device: auto, cpu, cuda, cuda:N or mps.
+            precision: auto, bf16 or fp32.
+        """
+        folder = locate_model(str(name))
+        if not (folder / DUAL_ENCODER_FILE).is_file():
+            encoder = Encoder.load(
+                name,
+                pooling=pooling,
+                max_length=max_length,
+                passage_format=passage_format,
+                device=device,
+                precision=precision,
+            )
+            return cls(encoder)
+        layout = read_json(folder / DUAL_ENCODER_FILE)
+        if not isinstance(layout, dict) or layout.get("format_version") != FORMAT_VERSION:
+            raise InputError(
+                f"expected a dual encoder of format version {FORMAT_VERSION}", path=folder / DUAL_ENCODER_FILE
+            )
+        query = Encoder.load(folder / "query", pooling=pooling, device=device, precision=precision)
+        passage = Encoder.load(
+            folder / "passage",
+            pooling=pooling,
+            max_length=max_length,
+            passage_format=passage_format,
+            device=device,
+            precision=precision,
+        )
+        query.name = passage.name = str(name)
+        return cls(query, passage)
+
+    def save(self, folder: str | Path) -> None:
+        """Write one model folder when shared, else ``query/``, ``passage/`` and ``dual_encoder.json``."""
+        folder = Path(folder)
+        if self.shared:
+            self.query.save(folder)
+            return
+        self.query.save(folder / "query")
+        self.passage.save(folder / "passage")
+        write_json(folder / DUAL_ENCODER_FILE, {"format_version": FORMAT_VERSION})
+
+    @property
+    def dimension(self) -> int:
+        """D, the embedding size."""
+        return self.passage.dimension
+
+    @property
+    def fingerprint(self) -> str:
+        """As ``Encoder.fingerprint``; over both encoders when there are two."""
+        if self.shared:
+            return self.query.fingerprint
+        return sha256(f"{self.query.fingerprint} {self.passage.fingerprint}".encode()).hexdigest()
+
+    def describe(self) -> str:
+        """One line for people."""
+        return self.query.describe() if self.shared else f"two encoders, passages: {self.passage.describe()}"
+
+    def tokenize_passages(self, passages: Sequence[Passage]) -> Tokens:
+        """N passages → ragged ids, title and text joined by the passage format."""
+        return self.passage.tokenize(
+            *format_passages(passages, self.passage.settings.passage_format), role="passage"
+        )
+
+    def tokenize_queries(self, texts: Sequence[str]) -> Tokens:
+        """N questions → ragged ids."""
+        return self.query.tokenize(texts, role="query")
+
+    def encode_queries(
+        self, texts: Sequence[str], *, progress: Progress = no_progress
+    ) -> NDArray[np.float32]:
+        """N questions → (N, D) float32, in the caller's order; unit length when the similarity is cosine."""
+        return self._comparable(self.query.encode(texts, role="query", progress=progress))
+
+    def encode_passages(
+        self, passages: Sequence[Passage], *, progress: Progress = no_progress
+    ) -> NDArray[np.float32]:
+        """N passages → (N, D) float32, in the caller's order; unit length when the similarity is cosine."""
+        texts, titles = format_passages(passages, self.passage.settings.passage_format)
+        return self._comparable(self.passage.encode(texts, titles, role="passage", progress=progress))
+
+    def _comparable(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embeddings whose inner product is the model's similarity."""
+        if self.passage.settings.similarity == "dot" or self.passage.settings.normalize:
+            return embeddings
+        return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+
+
+JOIN: dict[PassageFormat, Callable[[str, str], str]] = {
+    "{title}. {text}": lambda title, text: f"{title}. {text}",
+    "{title} {text}": lambda title, text: f"{title} {text}",
+    "{text}": lambda title, text: text,
+}
+"""How each passage format but ``pair`` makes one string of title and text."""
+
+
+def format_passages(
+    passages: Sequence[Passage], passage_format: PassageFormat
+) -> tuple[list[str], list[str] | None]:
+    """Passages → texts, and titles when the two are a pair; a passage without title is its text alone."""
+    if passage_format == "pair":
+        return [each.text for each in passages], [each.title for each in passages]
+    join = JOIN[passage_format]
+    return [join(each.title, each.text) if each.title else each.text for each in passages], None

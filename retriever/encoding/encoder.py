@@ -1,0 +1,312 @@
+"""The sentence encoder: text → tokens → embeddings. Everything that embeds text goes through this class."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from retriever.choices import PassageFormat, PoolingMode, Precision, TextRole
+from retriever.encoding.device import autocast, choose_device, choose_precision
+from retriever.encoding.hugging_face import load_transformer, quiet_transformers
+from retriever.encoding.locate import locate_model
+from retriever.encoding.model_folder import (
+    ACTIVATIONS,
+    EncoderSettings,
+    read_head,
+    read_settings,
+    transformer_folder,
+    write_settings,
+)
+from retriever.encoding.pooling import needs_all_layers, pool
+from retriever.encoding.states import packed_position_offset, packed_states, padded_states
+from retriever.encoding.tokens import Tokens, tokenize
+from retriever.errors import InputError
+from retriever.protocols import Progress, no_progress
+
+logger = logging.getLogger(__name__)
+
+TOKENS_PER_BATCH = 8192
+"""Tokens in one forward of ``encode``: enough to fill a GPU, few enough for a CPU's memory."""
+
+
+class Encoder(nn.Module):
+    """A transformer, its tokenizer and the settings that make an embedding of a text.
+
+    Args:
+        transformer: any Hugging Face encoder.
+        tokenizer: its tokenizer.
+        settings: pooling, lengths, prompts and the rest.
+        head: linear layer on the pooled embedding, followed by ``settings.head_activation``.
+        precision: bf16 or fp32; embeddings are fp32 either way.
+        name: what the user called this model, for messages.
+    """
+
+    def __init__(
+        self,
+        transformer: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        settings: EncoderSettings,
+        *,
+        head: nn.Linear | None = None,
+        precision: Precision = "fp32",
+        name: str = "encoder",
+    ) -> None:
+        super().__init__()
+        if (head is None) != (settings.head_activation is None):
+            raise ValueError("a head needs settings.head_activation, and the other way round")
+        self.transformer, self.head = transformer, head
+        self.tokenizer, self.precision, self.name = tokenizer, precision, name
+        self.position_offset = packed_position_offset(transformer)  # None: this architecture runs padded
+        self.settings = replace(settings, max_length=self._longest(settings.max_length))
+
+    @classmethod
+    def load(
+        cls,
+        name: str | Path,
+        *,
+        pooling: PoolingMode | None = None,
+        max_length: int | None = None,
+        passage_format: PassageFormat | None = None,
+        device: str = "auto",
+        precision: Precision = "auto",
+    ) -> Encoder:
+        """Load a model folder, a sentence-transformers folder, a plain Hugging Face folder or name, or ``packaged:NAME``.
+
+        Args:
+            name: the model.
+            pooling: needed for a plain Hugging Face folder, which declares none; elsewhere it must agree with the folder.
+            max_length: tokens per text, instead of what the folder declares.
+            passage_format: how title and text become one input, instead of what the folder declares.
+            device: auto, cpu, cuda, cuda:N or mps.
+            precision: auto, bf16 or fp32.
+
+        Raises:
+            InputError: no such model or device, no weights, or settings that contradict the folder.
+        """
+        target = choose_device(device)
+        folder = locate_model(str(name))
+        settings = read_settings(folder)
+        if settings is None:
+            if pooling is None:
+                raise InputError(
+                    f"model '{name}' does not say how it pools: pass --pooling (cls or mean, see its card)"
+                )
+            settings = EncoderSettings(pooling=pooling, max_length=0)
+        if pooling not in (None, settings.pooling):
+            raise InputError(f"model '{name}' pools by {settings.pooling}, not {pooling}")
+        settings = replace(
+            settings,
+            max_length=max_length or settings.max_length,
+            passage_format=passage_format or settings.passage_format,
+        )
+        transformer, tokenizer = load_transformer(transformer_folder(folder), str(name))
+        encoder = cls(
+            transformer,
+            tokenizer,
+            settings,
+            head=read_head(folder),
+            precision=choose_precision(precision, target),
+            name=str(name),
+        )
+        return encoder.to(target).eval()
+
+    def _longest(self, asked: int) -> int:
+        """The maximum length to use: what was asked, if the transformer has positions for it; 0 asks for all there are."""
+        positions = getattr(self.transformer.config, "max_position_embeddings", None) or 1_000_000
+        limit = int(min(positions - (self.position_offset or 0), self.tokenizer.model_max_length))
+        if asked > limit:
+            raise InputError(f"max length {asked} is more than model '{self.name}' takes ({limit} tokens)")
+        return asked or limit
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def dimension(self) -> int:
+        """D, the embedding size."""
+        return self.head.out_features if self.head is not None else self.transformer.config.hidden_size
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over weights, tokenizer and settings: equal fingerprints give equal embeddings.
+
+        Computed from what is in memory, so the same model has the same fingerprint in any folder layout.
+        """
+        digest = sha256(json.dumps(self._settings_for_fingerprint, sort_keys=True).encode())
+        for name, each in sorted(self.state_dict().items()):
+            digest.update(f"{name}{tuple(each.shape)}".encode())
+            digest.update(each.detach().to("cpu", torch.float32).contiguous().numpy().data)
+        digest.update(self._tokenizer_state.encode())
+        return digest.hexdigest()
+
+    @property
+    def _settings_for_fingerprint(self) -> dict[str, object]:
+        """The settings that change an embedding; the passage format and lengths are recorded by the index itself."""
+        kept = self.settings
+        prompts = {role: prompt for role, prompt in kept.prompts.items() if prompt}
+        return {
+            "pooling": kept.pooling,
+            "normalize": kept.normalize,
+            "prompts": prompts,
+            "lowercase": kept.lowercase,
+            "head": kept.head_activation,
+        }
+
+    @cached_property
+    def _tokenizer_state(self) -> str:
+        """The tokenizer's whole definition, without the truncation and padding of its last call."""
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            return json.dumps(self.tokenizer.get_vocab(), sort_keys=True)
+        backend.no_truncation()
+        backend.no_padding()
+        return str(backend.to_str())
+
+    def describe(self) -> str:
+        """One line for people: what embeds, how, and where."""
+        kept = self.settings
+        head = "" if self.head is None else ", train-only head" if kept.head_train_only else ", head"
+        return (
+            f"{self.name}: {kept.pooling} pooling{head}, {kept.similarity}, {self.dimension} dimensions, "
+            f"{kept.max_length} tokens, on {self.device} in {self.precision}"
+        )
+
+    def tokenize(
+        self,
+        texts: Sequence[str],
+        titles: Sequence[str] | None = None,
+        *,
+        role: TextRole | None = None,
+        max_length: int | None = None,
+    ) -> Tokens:
+        """N texts, or title and text pairs, → ragged ids, cut at the role's maximum length.
+
+        Args:
+            texts: the texts.
+            titles: one title a text, put before it as the first half of a pair; an empty title: the text alone.
+            role: query or passage, for the prompt and the length of that role; None: the default prompt, if any.
+            max_length: instead of the role's own (SimCSE trains on shorter texts than it later embeds).
+        """
+        own = (self.settings.query_max_length if role == "query" else None) or self.settings.max_length
+        prompt = self.settings.prompts.get(role or "default", "")
+        texts, titles = list(texts), list(titles) if titles is not None else None
+        if prompt:
+            first = titles if titles is not None else [""] * len(texts)
+            texts = [text if title else prompt + text for title, text in zip(first, texts, strict=True)]
+            titles = None if titles is None else [prompt + title if title else "" for title in titles]
+        if self.settings.lowercase:
+            texts = [text.lower() for text in texts]
+            titles = None if titles is None else [title.lower() for title in titles]
+        return tokenize(self.tokenizer, texts, titles, max_length=max_length or own)
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """N texts → (N, D) float32 embeddings, with gradient when torch records one."""
+        tokens = tokens.to(self.device)
+        with autocast(self.device, self.precision):
+            embedding = pool(self._hidden_states(tokens), tokens.offsets, self.settings.pooling)  # (N, H)
+            if self.head is not None and (self.training or not self.settings.head_train_only):
+                activation = ACTIVATIONS[self.settings.head_activation or ""]
+                embedding = activation(self.head(embedding)).float()  # (N, D)
+        return nn.functional.normalize(embedding, dim=-1) if self.settings.normalize else embedding
+
+    def _hidden_states(self, tokens: Tokens) -> Sequence[Tensor]:
+        """Token states of the layers that the pooling reads, (S, H) each."""
+        all_layers = needs_all_layers(self.settings.pooling)
+        if self.position_offset is None:
+            return padded_states(self.transformer, tokens, all_layers=all_layers)
+        return packed_states(self.transformer, tokens, self.position_offset, all_layers=all_layers)
+
+    @torch.inference_mode()
+    def encode(
+        self,
+        texts: Sequence[str],
+        titles: Sequence[str] | None = None,
+        *,
+        role: TextRole | None = None,
+        progress: Progress = no_progress,
+    ) -> NDArray[np.float32]:
+        """N texts → (N, D) float32 embeddings in the caller's order, dropout off.
+
+        Texts are run in order of their length, in batches of at most ``TOKENS_PER_BATCH`` tokens.
+
+        Raises:
+            InputError: the model gives an embedding that is not finite.
+        """
+        if isinstance(texts, str):
+            raise TypeError("encode takes a list of texts, got one string")
+        result = np.empty((len(texts), self.dimension), dtype=np.float32)
+        cut = 0
+        with (
+            self._evaluating(),
+            autocast(self.device, self.precision),
+            progress(len(texts), "encode") as advance,
+        ):
+            for start in range(0, len(texts), 16_384):  # tokenizes a bounded part at a time
+                part = slice(start, start + 16_384)
+                tokens = self.tokenize(texts[part], None if titles is None else titles[part], role=role)
+                cut += tokens.num_truncated
+                order = torch.argsort(tokens.lengths, descending=True, stable=True)
+                row = 0
+                for batch in tokens.select(order).split(TOKENS_PER_BATCH):
+                    embeddings = self(batch).cpu().numpy()  # (n, D)
+                    result[start + order[row : row + len(batch)].numpy()] = embeddings
+                    row += len(batch)
+                    advance(len(batch))
+        if not np.isfinite(result).all():
+            raise InputError(f"model '{self.name}' gives embeddings that are not finite")
+        if len(texts) >= 20 and cut > 0.05 * len(texts):
+            logger.warning(
+                "%.0f %% of %d texts are longer than the model's maximum length and were cut",
+                100 * cut / len(texts),
+                len(texts),
+            )
+        return result
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """Evaluation mode inside, whatever mode it was before afterwards."""
+        was_training = self.training
+        self.eval()
+        try:
+            yield
+        finally:
+            self.train(was_training)
+
+    def save(self, folder: str | Path) -> None:
+        """Write a sentence-transformers folder plus encoder.json; the folder may exist."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        keeps_head = self.head is not None and not self.settings.head_train_only
+        settings = replace(
+            self.settings,
+            head_activation=self.settings.head_activation if keeps_head else None,
+            head_train_only=False,
+        )
+        config = self.transformer.config
+        config.output_hidden_states = needs_all_layers(
+            settings.pooling
+        )  # sentence-transformers reads it from there
+        with quiet_transformers():
+            self.transformer.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+        write_settings(
+            folder,
+            settings,
+            hidden_size=config.hidden_size,
+            num_layers=config.num_hidden_layers,
+            head=self.head if keeps_head else None,
+        )

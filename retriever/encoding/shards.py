@@ -1,0 +1,109 @@
+"""A corpus → vectors on disk, shard by shard: a killed run goes on at the first missing shard."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.data.files import atomic_file, file_sha256, read_json, write_json
+from retriever.errors import InputError
+from retriever.protocols import Progress, no_progress
+from retriever.records import Passage
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+EncodePassages = Callable[[Sequence[Passage]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The vectors of ``count`` passages from row ``start``, in a .npy file of (count, D) float32."""
+
+    start: int
+    count: int
+    file: Path
+
+    def vectors(self) -> NDArray[np.float32]:
+        """The vectors, memory-mapped."""
+        found: NDArray[np.float32] = np.load(self.file, mmap_mode="r", allow_pickle=False)
+        return found
+
+
+def embed_corpus(
+    passages: Sequence[Passage],
+    encode: EncodePassages,
+    folder: Path,
+    *,
+    shard_size: int,
+    made_with: Mapping[str, object],
+    progress: Progress = no_progress,
+) -> list[Shard]:
+    """Encode every passage into ``folder``; shards that are there, whole and of the same making are kept.
+
+    Args:
+        passages: the corpus, sliceable.
+        encode: passages → (N, D) float32.
+        folder: made if missing.
+        shard_size: passages per shard.
+        made_with: everything the vectors depend on (model fingerprint, corpus hash, format, length …), JSON values.
+        progress: one tick a passage.
+
+    Raises:
+        InputError: the folder holds shards made with something else.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    made_with = {**made_with, "shard_size": shard_size, "count": len(passages)}
+    if (folder / MANIFEST).exists():
+        _check_same(made_with, read_json(folder / MANIFEST), folder)
+    else:
+        write_json(folder / MANIFEST, made_with)
+    shards = [
+        Shard(start, min(shard_size, len(passages) - start), folder / f"{number:06d}.npy")
+        for number, start in enumerate(range(0, len(passages), shard_size))
+    ]
+    kept = sum(shard.count for shard in shards if _is_whole(shard))
+    if kept:
+        logger.info("going on after %d of %d passages, which were encoded before", kept, len(passages))
+    with progress(len(passages), "encode passages") as advance:
+        for shard in shards:
+            if not _is_whole(shard):
+                _write(shard, encode(passages[shard.start : shard.start + shard.count]))
+            advance(shard.count)
+    return shards
+
+
+def _write(shard: Shard, vectors: NDArray[np.float32]) -> None:
+    """The vectors, and only then the entry that says they are whole."""
+    if vectors.shape[0] != shard.count or vectors.dtype != np.float32:
+        raise ValueError(f"expected {shard.count} float32 vectors, got {vectors.shape} of {vectors.dtype}")
+    with atomic_file(shard.file, "wb") as file:
+        np.save(file, vectors, allow_pickle=False)
+    entry = {"bytes": shard.file.stat().st_size, "sha256": file_sha256(shard.file)}
+    write_json(shard.file.with_suffix(".json"), entry)
+
+
+def _is_whole(shard: Shard) -> bool:
+    """Whether the shard's vectors are on disk with the size and hash of their entry."""
+    entry_file = shard.file.with_suffix(".json")
+    if not (entry_file.is_file() and shard.file.is_file()):
+        return False
+    entry = read_json(entry_file)
+    if not isinstance(entry, dict) or entry.get("bytes") != shard.file.stat().st_size:
+        return False
+    return entry.get("sha256") == file_sha256(shard.file)
+
+
+def _check_same(asked: Mapping[str, object], found: object, folder: Path) -> None:
+    """The shards on disk were made with the same model, corpus and settings."""
+    if not isinstance(found, dict):
+        raise InputError("expected a JSON object", path=folder / MANIFEST)
+    for key, value in asked.items():
+        if found.get(key) != value:
+            raise InputError(
+                f"unfinished shards here were made with {key} {found.get(key)}, not {value}: use another --output or delete them",
+                path=folder,
+            )

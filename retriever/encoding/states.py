@@ -1,0 +1,79 @@
+"""Tokens → hidden states, packed or padded; which of the two is found out by trying."""
+
+import logging
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from retriever.encoding.attention import PACKED, Packing
+from retriever.encoding.hugging_face import quiet_transformers
+from retriever.encoding.tokens import Tokens
+
+logger = logging.getLogger(__name__)
+
+
+def position_ids(tokens: Tokens) -> Tensor:
+    """(S,) position of each token in its own text, from 0."""
+    starts = torch.repeat_interleave(tokens.offsets[:-1], tokens.lengths)
+    return (torch.arange(int(tokens.offsets[-1])) - starts).to(tokens.ids.device)
+
+
+def packed_states(
+    transformer: PreTrainedModel, tokens: Tokens, offset: int, *, all_layers: bool
+) -> Sequence[Tensor]:
+    """Hidden states of a batch that runs as one row without padding, (S, H) each."""
+    output = transformer(
+        input_ids=tokens.ids[None],  # (1, S)
+        position_ids=position_ids(tokens)[None] + offset,
+        packing=Packing.of(tokens),
+        output_hidden_states=all_layers,
+    )
+    states = output.hidden_states if all_layers else [output.last_hidden_state]
+    return [state[0] for state in states]
+
+
+def padded_states(transformer: PreTrainedModel, tokens: Tokens, *, all_layers: bool) -> Sequence[Tensor]:
+    """Hidden states of a batch that runs padded, (S, H) each: the padding's states are left out."""
+    ids, mask = tokens.padded(getattr(transformer.config, "pad_token_id", None) or 0)  # (N, L)
+    output = transformer(input_ids=ids, attention_mask=mask.long(), output_hidden_states=all_layers)
+    states = output.hidden_states if all_layers else [output.last_hidden_state]
+    return [state[mask] for state in states]
+
+
+def packed_position_offset(transformer: PreTrainedModel) -> int | None:
+    """The first position id with which this architecture gives the same states packed as padded; None: it does not.
+
+    BERT counts positions from 0, RoBERTa from its padding id + 1, some add a bias that packing would break: so it is
+    tried on three short texts instead of looked up by name. Leaves the attention implementation set accordingly.
+    """
+    before = transformer.config._attn_implementation
+    if before == PACKED:  # it has been in an encoder before
+        before = "sdpa"
+        transformer.set_attn_implementation(before)
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.tensor([7, 3, 5])
+    pad_id = getattr(transformer.config, "pad_token_id", None) or 0
+    low, high = pad_id + 1, max(pad_id + 2, transformer.config.vocab_size)
+    probe = Tokens(
+        torch.randint(low, high, (int(lengths.sum()),), generator=generator),
+        torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]),
+    ).to(transformer.device)
+    was_training = transformer.training
+    transformer.eval()
+    try:
+        with torch.inference_mode(), quiet_transformers():
+            expected = padded_states(transformer, probe, all_layers=False)[0]
+            transformer.set_attn_implementation(PACKED)
+            for offset in (0, pad_id + 1):
+                found = packed_states(transformer, probe, offset, all_layers=False)[0]
+                if torch.allclose(found, expected, atol=1e-4, rtol=1e-3):
+                    return offset
+    except (TypeError, ValueError, RuntimeError, IndexError) as error:
+        logger.debug("packed attention does not fit %s: %s", type(transformer).__name__, error)
+    finally:
+        transformer.train(was_training)
+    transformer.set_attn_implementation(before)
+    logger.info("%s runs padded: packed attention does not fit it", type(transformer).__name__)
+    return None

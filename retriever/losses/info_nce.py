@@ -1,0 +1,128 @@
+"""SimCSE's and DPR's loss: softmax cross-entropy of each anchor over its candidates. The two papers differ in arguments only.
+
+SimCSE Eq. 4, 5, 8 (Gao et al., 2021): cosine, temperature 0.05. DPR Eq. 2 (Karpukhin et al., 2020): dot product, temperature 1.
+"""
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from retriever.choices import Similarity
+from retriever.losses.embedding_batch import EmbeddingBatch, Objective
+from retriever.losses.similarity import similarity_matrix
+
+
+def info_nce(
+    anchor: Tensor,
+    positive: Tensor,
+    hard_negative: Tensor | None = None,
+    *,
+    extra_negative: Tensor | None = None,
+    exclude: Tensor | None = None,
+    hard_negative_weight: float = 1.0,
+    temperature: float,
+    similarity: Similarity,
+) -> Tensor:
+    """Mean over anchors of −log softmax of the own positive among C = B + B·K + M candidates.
+
+    Args:
+        anchor: (B, D).
+        positive: (B, D); row i belongs to anchor i, and is a negative of the others.
+        hard_negative: (B, K, D); those of every anchor are negatives of every anchor (SimCSE Eq. 5).
+        extra_negative: (M, D) negatives of every anchor.
+        exclude: (B, C) bool, see ``exclusion_mask``; columns in the order positives, hard negatives, extra negatives.
+        hard_negative_weight: α of SimCSE Eq. 8 itself, on an anchor's own hard negatives (SimCSE's code takes ln α).
+        temperature: divides the similarity.
+        similarity: cosine or dot.
+
+    Returns:
+        () float32.
+
+    Raises:
+        ValueError: shapes do not fit together.
+    """
+    size, dimension = anchor.shape
+    if positive.shape != anchor.shape:
+        raise ValueError(
+            f"anchors {tuple(anchor.shape)} and positives {tuple(positive.shape)} differ in shape"
+        )
+    columns = [positive]
+    if hard_negative is not None:
+        if hard_negative.shape[0] != size:
+            raise ValueError(
+                f"{size} anchors with hard negatives {tuple(hard_negative.shape)}, expected (B, K, D)"
+            )
+        columns.append(hard_negative.reshape(-1, dimension))
+    if extra_negative is not None:
+        columns.append(extra_negative)
+    candidates = torch.cat(columns).float()  # (C, D)
+    logits = similarity_matrix(anchor.float(), candidates, similarity) / temperature  # (B, C)
+    if exclude is not None and exclude.shape != logits.shape:
+        raise ValueError(f"exclusion mask {tuple(exclude.shape)} for scores {tuple(logits.shape)}")
+    if hard_negative is not None and hard_negative_weight != 1.0:
+        logits = logits + _own_hard_negatives(hard_negative, logits.shape[1]) * math.log(hard_negative_weight)
+    if exclude is not None:  # after scaling: −inf divided by a temperature has no gradient
+        logits = logits.masked_fill(exclude, float("-inf"))
+    return cross_entropy(logits, torch.arange(size, device=logits.device))
+
+
+def _own_hard_negatives(hard_negative: Tensor, num_candidates: int) -> Tensor:
+    """(B, C): 1 where the candidate is one of the anchor's own hard negatives."""
+    size, num_hard = hard_negative.shape[:2]
+    own = torch.eye(size, device=hard_negative.device).repeat_interleave(num_hard, dim=1)  # (B, B·K)
+    return torch.nn.functional.pad(own, (size, num_candidates - size - size * num_hard))  # (B, C)
+
+
+def exclusion_mask(positive_id: Tensor, known_positive_id: Tensor, candidate_id: Tensor) -> Tensor:
+    """Which candidates are no negatives of which anchor: copies of its positive, its other positives, empty slots.
+
+    Args:
+        positive_id: (B,) ids of the positives, which are the first B candidates.
+        known_positive_id: (B, P), -1 padded.
+        candidate_id: (C,), -1 for an empty slot.
+
+    Returns:
+        (B, C) bool, never True at an anchor's own positive.
+    """
+    size = len(positive_id)
+    known = torch.cat([positive_id[:, None], known_positive_id], dim=1)  # (B, 1 + P)
+    exclude = (known[:, :, None] == candidate_id).any(1) | (candidate_id == -1)  # (B, C)
+    own = torch.arange(size, device=exclude.device)
+    exclude[own, own] = False
+    return exclude
+
+
+def info_nce_of_batch(
+    batch: EmbeddingBatch, *, temperature: float, similarity: Similarity, hard_negative_weight: float
+) -> Tensor:
+    """``info_nce`` with the exclusion mask that the batch's ids ask for."""
+    ids = [batch.positive_id]
+    if batch.hard_negative_id is not None:
+        ids.append(batch.hard_negative_id.flatten())
+    if batch.extra_negative_id is not None:
+        ids.append(batch.extra_negative_id)
+    return info_nce(
+        batch.anchor,
+        batch.positive,
+        batch.hard_negative,
+        extra_negative=batch.extra_negative,
+        exclude=exclusion_mask(batch.positive_id, batch.known_positive_id, torch.cat(ids)),
+        hard_negative_weight=hard_negative_weight,
+        temperature=temperature,
+        similarity=similarity,
+    )
+
+
+def info_nce_objective(
+    *, temperature: float, similarity: Similarity, hard_negative_weight: float = 1.0
+) -> Objective:
+    """The objective with its numbers set."""
+    return partial(
+        info_nce_of_batch,
+        temperature=temperature,
+        similarity=similarity,
+        hard_negative_weight=hard_negative_weight,
+    )

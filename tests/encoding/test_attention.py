@@ -1,0 +1,126 @@
+"""Packed equals padded: for every pooling, several architectures, values and gradients."""
+
+from typing import get_args
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import (
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    MPNetConfig,
+    MPNetModel,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaModel,
+)
+
+from retriever.choices import PoolingMode
+from retriever.encoding.attention import Packing, group_sizes
+from retriever.encoding.pooling import pool
+from retriever.encoding.states import packed_position_offset, packed_states, padded_states
+from retriever.encoding.tokens import Tokens
+
+SIZES = {
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+}
+
+
+def some_tokens() -> Tokens:
+    lengths = torch.tensor([3, 12, 1, 7, 12, 2])
+    ids = torch.randint(5, 50, (int(lengths.sum()),), generator=torch.Generator().manual_seed(1))
+    return Tokens(ids, torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)]))
+
+
+def bert() -> PreTrainedModel:
+    torch.manual_seed(0)
+    return BertModel(BertConfig(**SIZES), add_pooling_layer=False).eval()
+
+
+@pytest.mark.parametrize("mode", get_args(PoolingMode))
+def test_packed_equals_padded_for_each_pooling_in_value_and_gradient(mode: PoolingMode) -> None:
+    model, tokens, results = bert(), some_tokens(), []
+    for packed in (False, True):
+        if packed:
+            assert packed_position_offset(model) == 0
+            states = packed_states(model, tokens, 0, all_layers=True)
+        else:
+            states = padded_states(model, tokens, all_layers=True)
+        embeddings = pool(states, tokens.offsets, mode)
+        model.zero_grad()
+        (embeddings * torch.linspace(-1, 1, embeddings.numel()).view_as(embeddings)).sum().backward()
+        results.append((embeddings.detach(), {name: each.grad for name, each in model.named_parameters()}))
+    (padded, padded_gradients), (packed_, packed_gradients) = results
+    assert torch.allclose(padded, packed_, atol=1e-5)
+    for name, gradient in padded_gradients.items():
+        assert torch.allclose(gradient, packed_gradients[name], atol=1e-5), name
+
+
+def test_roberta_counts_positions_after_its_padding_id_and_is_packed_so() -> None:
+    torch.manual_seed(0)
+    model = RobertaModel(
+        RobertaConfig(**SIZES, pad_token_id=1, max_position_embeddings=40), add_pooling_layer=False
+    )
+    model.eval()
+    tokens = some_tokens()
+    expected = padded_states(model, tokens, all_layers=False)[0]
+    assert packed_position_offset(model) == 2
+    assert torch.allclose(packed_states(model, tokens, 2, all_layers=False)[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MPNetModel(MPNetConfig(**SIZES, pad_token_id=1), add_pooling_layer=False),
+        DistilBertModel(DistilBertConfig(vocab_size=50, dim=16, n_layers=2, n_heads=2, hidden_dim=32)),
+    ],
+    ids=["mpnet", "distilbert"],
+)
+def test_an_architecture_is_packed_only_if_that_gives_the_padded_states(model: PreTrainedModel) -> None:
+    model.eval()
+    tokens = some_tokens()
+    expected = padded_states(model, tokens, all_layers=False)[0]
+    offset = packed_position_offset(model)
+    if offset is None:  # and then the padded path works as before
+        assert torch.equal(padded_states(model, tokens, all_layers=False)[0], expected)
+    else:
+        assert torch.allclose(packed_states(model, tokens, offset, all_layers=False)[0], expected, atol=1e-5)
+
+
+def test_mpnet_with_its_relative_positions_runs_padded() -> None:
+    torch.manual_seed(0)
+    model = MPNetModel(MPNetConfig(**SIZES, pad_token_id=1), add_pooling_layer=False)
+    torch.nn.init.normal_(model.encoder.relative_attention_bias.weight, std=1.0)
+    assert packed_position_offset(model.eval()) is None
+
+
+def test_attention_dropout_is_applied_in_packed_batches() -> None:
+    torch.manual_seed(0)
+    config = BertConfig(**SIZES, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.5)
+    model = BertModel(config, add_pooling_layer=False)
+    assert packed_position_offset(model) == 0
+    model.train()
+    tokens = some_tokens()
+    first, second = (packed_states(model, tokens, 0, all_layers=False)[0] for _ in range(2))
+    assert not torch.allclose(first, second)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30))
+def test_groups_cover_every_token_once_and_waste_little(lengths: list[int]) -> None:
+    offsets = torch.tensor([0, *torch.tensor(lengths).cumsum(0).tolist()])
+    packing = Packing.of(Tokens(torch.arange(sum(lengths)), offsets))
+    covered = torch.cat([group.rows.flatten()[group.real] for group in packing.groups])
+    if packing.order is not None:
+        covered = covered[packing.order]
+    assert covered.tolist() == list(range(sum(lengths)))
+
+
+def test_texts_of_very_different_length_do_not_share_a_group() -> None:
+    assert group_sizes([100, 90, 71, 69, 50, 10]) == [3, 2, 1]
