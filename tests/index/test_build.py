@@ -1,0 +1,243 @@
+"""Building, opening and searching an index folder, and what happens when that is interrupted or misused."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import retriever.encoding.shards as shards_module
+from retriever.config import IndexConfig
+from retriever.encoding.dual_encoder import DualEncoder
+from retriever.errors import InputError
+from retriever.index.build import build_index
+from retriever.index.layout import current_generation, read_manifest
+from retriever.index.passage_store import open_passages
+from retriever.records import Passage
+from retriever.search.open import open_searcher
+from tests.tiny import tiny_encoder
+
+
+def write_passages(path: Path, passages: list[Passage]) -> Path:
+    lines = [json.dumps({"id": each.id, "title": each.title, "text": each.text}) for each in passages]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path, passages: list[Passage], model_folder: Path) -> IndexConfig:
+    return IndexConfig(
+        passages=write_passages(tmp_path / "passages.jsonl", passages),
+        model=str(model_folder),
+        output=tmp_path / "index",
+        bm25=True,
+        shard_size=3,
+        device="cpu",
+        precision="fp32",
+    )
+
+
+def changed(config: IndexConfig, **values: object) -> IndexConfig:
+    return type(config)(**{**vars(config), **values})
+
+
+def opened(index: Path, **options: object):
+    return open_searcher(index, device="cpu", precision="fp32", **options)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+def test_search_finds_what_brute_force_over_the_model_finds(
+    config: IndexConfig, passages: list[Passage]
+) -> None:
+    index = build_index(config)
+    model = DualEncoder.load(config.model, device="cpu", precision="fp32")
+    questions = ["what is the capital of france", "who plays the piano"]
+    scores = model.encode_queries(questions) @ model.encode_passages(passages).T
+    for ranking, own in zip(opened(index).search(questions, 4), scores, strict=True):
+        expected = np.argsort(-own, kind="stable")[:4]
+        assert list(ranking.ids) == [passages[row].id for row in expected]
+        np.testing.assert_allclose(ranking.scores, own[expected], atol=1e-5)
+
+
+def test_the_passages_come_back_by_id(config: IndexConfig, passages: list[Passage]) -> None:
+    store = open_passages(build_index(config))
+    assert {id: store[id] for id in store} == {each.id: each for each in passages}
+    with pytest.raises(KeyError):
+        store["no such id"]
+
+
+def test_bm25_and_hybrid_modes_search_the_same_passages(config: IndexConfig) -> None:
+    index = build_index(config)
+    assert opened(index, mode="bm25").search(["boils water"], 3)[0].ids == ("p4",)
+    hybrid = opened(index, mode="hybrid").search(["boils water"], 10)[0]
+    assert hybrid.ids[0] == "p4"
+    assert len(hybrid) == 10
+
+
+def test_k_beyond_the_corpus_returns_the_corpus(config: IndexConfig, passages: list[Passage]) -> None:
+    (ranking,) = opened(build_index(config)).search(["cat"], 1000)
+    assert sorted(ranking.ids) == sorted(each.id for each in passages)
+
+
+def test_equal_inputs_give_equal_bytes(config: IndexConfig, tmp_path: Path) -> None:
+    first = build_index(config)
+    second = build_index(changed(config, output=tmp_path / "other", shard_size=100))
+    assert files(first) == files(second)
+
+
+def test_shards_are_kept_only_when_asked_for(config: IndexConfig, tmp_path: Path) -> None:
+    assert not (build_index(config) / "shards").exists()
+    kept = build_index(changed(config, output=tmp_path / "kept", keep_shards=True))
+    assert len(list((kept / "shards").glob("*.npy"))) == 4
+
+
+def test_without_bm25_the_modes_that_need_it_say_so(config: IndexConfig) -> None:
+    index = build_index(changed(config, bm25=False))
+    for mode in ("bm25", "hybrid"):
+        with pytest.raises(InputError) as error:
+            opened(index, mode=mode)
+        assert str(error.value) == f"{index}: built without --bm25, so mode {mode} cannot be had"
+
+
+def test_a_model_that_the_index_was_not_built_with_is_refused(
+    config: IndexConfig, plain_folder: Path, tmp_path: Path
+) -> None:
+    index = build_index(config)
+    loaded = DualEncoder.load(config.model, device="cpu", precision="fp32").query
+    other = tiny_encoder(plain_folder, loaded.settings)
+    next(other.parameters()).data.mul_(1.5)
+    other.save(tmp_path / "other")
+    with pytest.raises(InputError) as error:
+        opened(index, model=str(tmp_path / "other"))
+    assert str(error.value) == (
+        f"{index}: built with model '{config.model}' (fingerprint {loaded.fingerprint[:12]}), "
+        f"but model '{tmp_path / 'other'}' has fingerprint {other.fingerprint[:12]}"
+    )
+    shutil.copytree(config.model, tmp_path / "copy")  # the same model from elsewhere is the same model
+    assert opened(index, model=str(tmp_path / "copy")).search(["cat"], 1)
+
+
+def test_index_and_model_can_move_together(config: IndexConfig, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(config.model, home / "model")
+    build_index(changed(config, model=str(home / "model"), output=home / "index"))
+    expected = opened(home / "index").search(["cat"], 3)
+    home.rename(tmp_path / "moved")
+    assert opened(tmp_path / "moved" / "index").search(["cat"], 3) == expected
+
+
+def test_a_model_that_is_gone_is_named_with_the_remedy(config: IndexConfig, tmp_path: Path) -> None:
+    shutil.copytree(config.model, tmp_path / "model")
+    index = build_index(changed(config, model=str(tmp_path / "model")))
+    shutil.rmtree(tmp_path / "model")
+    with pytest.raises(InputError) as error:
+        opened(index)
+    assert f"was built with model '{tmp_path / 'model'}', which cannot be opened" in str(error.value)
+    assert str(error.value).endswith(": pass --model")
+
+
+def test_a_plain_folder_is_opened_with_the_pooling_it_was_indexed_with(
+    config: IndexConfig, plain_folder: Path
+) -> None:
+    index = build_index(changed(config, model=str(plain_folder), pooling="cls"))
+    assert len(opened(index).search(["cat"], 2)[0]) == 2
+
+
+@pytest.mark.parametrize("left_over", ["file.txt", "CURRENT"])
+def test_an_output_folder_that_holds_something_is_refused(config: IndexConfig, left_over: str) -> None:
+    config.output.mkdir()
+    (config.output / left_over).write_text("x")
+    with pytest.raises(InputError) as error:
+        build_index(config)
+    assert str(error.value) == f"{config.output}: output folder exists and is not empty"
+    assert files(config.output) == {left_over: b"x"}
+
+
+def test_bad_passages_leave_nothing_behind(config: IndexConfig) -> None:
+    config.passages.write_text('{"id": "1", "text": "a"}\n{"id": "1", "text": "b"}\n')
+    with pytest.raises(InputError) as error:
+        build_index(config)
+    assert str(error.value) == f"{config.passages}:2: duplicate passage id '1' (first in line 1)"
+    assert not config.output.exists()
+
+
+def killed_after(config: IndexConfig, shards: int) -> None:
+    """Build in a child process that dies without a word after so many shards."""
+    child = os.fork()
+    if child == 0:
+        write, written = shards_module._write, []
+
+        def write_and_die(*args: object) -> None:
+            write(*args)
+            written.append(1)
+            if len(written) == shards:
+                os._exit(9)
+
+        shards_module._write = write_and_die
+        build_index(config)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+def test_a_killed_build_goes_on_where_it_was_and_gives_the_same_bytes(
+    config: IndexConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    torch.set_num_threads(1)  # threads do not survive a fork
+    whole = files(build_index(changed(config, output=tmp_path / "whole")))
+    killed_after(config, 2)
+    with pytest.raises(InputError) as error:
+        opened(config.output)
+    assert str(error.value) == f"{config.output}: this index is not finished: run ctl index again"
+    encoded = []
+    encode = DualEncoder.encode_passages
+    monkeypatch.setattr(
+        DualEncoder, "encode_passages", lambda self, rows: encoded.extend(rows) or encode(self, rows)
+    )
+    assert files(build_index(config)) == whole
+    assert [each.id for each in encoded] == ["p6", "p7", "p8", "p9"]
+
+
+def test_shards_of_another_corpus_are_not_used(config: IndexConfig, passages: list[Passage]) -> None:
+    killed_after(config, 1)
+    write_passages(config.passages, passages[:9])
+    with pytest.raises(InputError) as error:
+        build_index(config)
+    assert str(error.value).startswith(
+        f"{config.output / 'shards'}: unfinished shards here were made with passages "
+    )
+
+
+def test_a_damaged_shard_is_encoded_again(config: IndexConfig, tmp_path: Path) -> None:
+    whole = files(build_index(changed(config, output=tmp_path / "whole")))
+    killed_after(config, 2)
+    shard = config.output / "shards" / "000000.npy"
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 0xFF
+    shard.write_bytes(bytes(content))
+    assert files(build_index(config)) == whole
+
+
+def test_a_file_of_another_size_is_a_damaged_index(config: IndexConfig) -> None:
+    index = build_index(config)
+    file = current_generation(index).vectors
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(InputError) as error:
+        read_manifest(index)
+    assert str(error.value) == f"{file}: expected {size} bytes, found {size - 1}: the index is damaged"
+
+
+def test_what_is_no_index_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        opened(tmp_path / "none")
+    assert str(error.value) == f"{tmp_path / 'none'}: no such index folder"
+    with pytest.raises(InputError) as error:
+        opened(tmp_path)
+    assert str(error.value) == f"{tmp_path}: not an index folder (no CURRENT)"
