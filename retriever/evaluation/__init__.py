@@ -1,0 +1,1 @@
+"""Evaluation: semantic textual similarity, retrieval, geometry, and whether a difference is one."""

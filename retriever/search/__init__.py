@@ -1,0 +1,1 @@
+"""Searchers, fusion of their rankings, and mining with them."""

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from retriever.evaluation.average_rank import gold_ranks, rank_metrics
+
+
+def test_ranks_equal_a_count_by_hand() -> None:
+    passages = np.eye(4, dtype=np.float32)
+    queries = np.array([[0.9, 0.5, 0.1, 0.7], [0.1, 0.2, 0.3, 0.4]], dtype=np.float32)
+    assert gold_ranks(queries, passages, [[0], [0]]).tolist() == [0, 3]
+    assert gold_ranks(queries, passages, [[2, 1], [3, 2]]).tolist() == [2, 0]
+
+
+def test_a_collapsed_encoder_comes_last_and_not_first() -> None:
+    assert gold_ranks(np.ones((1, 2), np.float32), np.ones((5, 2), np.float32), [[3]]).tolist() == [4]
+
+
+def test_metrics_of_ranks() -> None:
+    found = rank_metrics(np.array([0, 1, 4, 99]))
+    assert found == pytest.approx(
+        {
+            "average_rank": 26.0,
+            "mrr": (1 + 1 / 2 + 1 / 5 + 1 / 100) / 4,
+            "accuracy@1": 0.25,
+            "accuracy@5": 0.75,
+            "accuracy@20": 0.75,
+        }
+    )
