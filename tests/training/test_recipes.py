@@ -1,0 +1,304 @@
+"""Whole runs of both recipes: what they write, that they learn, and what stops them."""
+
+import json
+import logging
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+
+from retriever.config import TrainDprConfig, TrainSimcseConfig
+from retriever.data.sts import read_sts_task
+from retriever.encoding.dual_encoder import DualEncoder
+from retriever.encoding.encoder import Encoder
+from retriever.errors import InputError
+from retriever.evaluation.geometry import uniformity
+from retriever.evaluation.sts import evaluate_sts
+from retriever.training.dpr import train_dpr
+from retriever.training.simcse import train_simcse
+from tests.conftest import WORDS
+
+THINGS = [
+    "cat",
+    "dog",
+    "car",
+    "river",
+    "moon",
+    "snow",
+    "tree",
+    "king",
+    "soup",
+    "star",
+    "sun",
+    "bird",
+    "tower",
+    "pan",
+]
+ACTIONS = ["sat", "ran", "falls", "plays", "sings", "boils", "drives", "orbits"]
+
+
+def sentences(count: int) -> list[str]:
+    generator = random.Random(0)
+    return list(dict.fromkeys(" ".join(generator.sample(WORDS, 6)) for _ in range(count)))
+
+
+@pytest.fixture
+def unsupervised(tmp_path: Path) -> Path:
+    path = tmp_path / "sentences.txt"
+    path.write_text("\n".join(sentences(64)) + "\n")
+    return path
+
+
+SYNONYMS = list(zip(WORDS[::2], WORDS[1::2], strict=False))
+"""Made-up synonyms: which words mean the same is what a supervised run has to learn."""
+
+
+def sentence_of(concepts: list[int], generator: random.Random) -> str:
+    return " ".join(generator.choice(SYNONYMS[concept]) for concept in concepts)
+
+
+@pytest.fixture
+def nli(tmp_path: Path) -> Path:
+    """Triplets: the same concepts in other words entail, three of five other concepts contradict."""
+    generator, rows = random.Random(0), ["sent0,sent1,hard_neg"]
+    for _ in range(640):
+        drawn = generator.sample(range(len(SYNONYMS)), 8)
+        concepts, other = drawn[:5], [*drawn[:2], *drawn[5:]]
+        rows.append(",".join(sentence_of(each, generator) for each in (concepts, concepts, other)))
+    path = tmp_path / "nli.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture
+def sts(tmp_path: Path) -> Path:
+    """Similarity of two sentences = how many of their five concepts they share, in whatever words."""
+    generator, rows = random.Random(1), ["score\tsentence1\tsentence2"]
+    for _ in range(200):
+        drawn, shared = generator.sample(range(len(SYNONYMS)), 10), generator.randrange(6)
+        second = [*drawn[:shared], *drawn[5 : 10 - shared]]
+        rows.append(f"{shared}\t{sentence_of(drawn[:5], generator)}\t{sentence_of(second, generator)}")
+    path = tmp_path / "sts.tsv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def simcse(train: Path, output: Path, model: Path, **options: object) -> TrainSimcseConfig:
+    defaults = {"max_length": 16, "batch_size": 16, "device": "cpu", "precision": "fp32"}
+    return TrainSimcseConfig(train=(train,), output=output, model=str(model), **{**defaults, **options})
+
+
+def metrics(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_directory_repeats_the_run(unsupervised: Path, plain_folder: Path, tmp_path: Path) -> None:
+    run = train_simcse(simcse(unsupervised, tmp_path / "run", plain_folder, max_steps=3))
+    assert sorted(each.name for each in run.iterdir()) == [
+        "config.json",
+        "environment.json",
+        "metrics.jsonl",
+        "model",
+        "results.json",
+    ]
+    again = TrainSimcseConfig.resolve({"output": tmp_path / "again"}, run / "config.json")
+    train_simcse(again)
+    first, second = (Encoder.load(each, device="cpu", precision="fp32") for each in (run, tmp_path / "again"))
+    assert first.fingerprint == second.fingerprint
+    assert json.loads((run / "environment.json").read_text())["seed"] == 42
+    assert json.loads((run / "results.json").read_text()) == {"steps": 3, "model": "last", "dev": None}
+
+
+def test_another_seed_is_another_model(unsupervised: Path, plain_folder: Path, tmp_path: Path) -> None:
+    runs = [
+        train_simcse(simcse(unsupervised, tmp_path / str(seed), plain_folder, max_steps=3, seed=seed))
+        for seed in (1, 2)
+    ]
+    assert len({Encoder.load(run, device="cpu").fingerprint for run in runs}) == 2
+
+
+def test_a_plain_folder_trains_with_the_papers_cls_head_that_is_not_saved(
+    unsupervised: Path, plain_folder: Path, tmp_path: Path
+) -> None:
+    run = train_simcse(simcse(unsupervised, tmp_path / "run", plain_folder, max_steps=2))
+    encoder = Encoder.load(run, device="cpu", precision="fp32")
+    assert (encoder.settings.pooling, encoder.head, encoder.settings.max_length) == ("cls", None, 64)
+    other = SentenceTransformer(str(run / "model"), device="cpu")
+    np.testing.assert_allclose(other.encode(["the cat"]), encoder.encode(["the cat"]), atol=1e-5)
+
+
+def test_supervised_training_from_a_plain_folder_keeps_its_head(plain_folder: Path, tmp_path: Path) -> None:
+    train = tmp_path / "nli.csv"
+    rows = [f"the {thing} {action},a {thing} {action},the {action}" for thing in THINGS for action in ACTIONS]
+    train.write_text("sent0,sent1,hard_neg\n" + "\n".join(rows) + "\n")
+    run = train_simcse(simcse(train, tmp_path / "run", plain_folder, max_steps=2))
+    encoder = Encoder.load(run, device="cpu", precision="fp32")
+    assert encoder.head is not None
+    other = SentenceTransformer(str(run / "model"), device="cpu")
+    np.testing.assert_allclose(other.encode(["the cat"]), encoder.encode(["the cat"]), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_supervised_simcse_learns_and_the_best_model_is_kept(
+    nli: Path, sts: Path, plain_folder: Path, tmp_path: Path
+) -> None:
+    options = {"pooling": "mean", "head": "none", "epochs": 6, "learning_rate": 1e-3, "eval_every": 80}
+    run = train_simcse(simcse(nli, tmp_path / "run", plain_folder, dev=sts, **options))
+    dev = [each for each in metrics(run) if "dev" in each]
+    assert [each["step"] for each in dev] == [0, 80, 160, 240]
+    values = [each["dev"]["spearman_all"] for each in dev]
+    results = json.loads((run / "results.json").read_text())
+    assert results["best_step"] == dev[int(np.argmax(values))]["step"]
+    assert max(values) > values[0] + 20  # from a random start near 60 to above 90
+    encoder = Encoder.load(run, device="cpu", precision="fp32")
+    assert evaluate_sts(encoder.encode, read_sts_task(sts))["spearman_all"] == pytest.approx(max(values))
+
+
+@pytest.mark.slow
+def test_unsupervised_simcse_spreads_the_embeddings(
+    unsupervised: Path, plain_folder: Path, tmp_path: Path
+) -> None:
+    unsupervised.write_text("\n".join(sentences(320)) + "\n")
+    options = {"pooling": "mean", "head": "none", "epochs": 5, "learning_rate": 1e-3}
+    run = train_simcse(simcse(unsupervised, tmp_path / "run", plain_folder, **options))
+    before = Encoder.load(plain_folder, pooling="mean", device="cpu", precision="fp32")
+    after = Encoder.load(run, device="cpu", precision="fp32")
+    held_out = sentences(500)[400:]
+    first, second = (uniformity(each.encode(held_out)) for each in (before, after))
+    assert second < first - 0.5  # Wang & Isola: lower is more uniform
+
+
+def write_dpr(path: Path, count: int, seed: int) -> Path:
+    """Questions that name a thing and an action; their passage holds both, the hard negative only one."""
+    generator = random.Random(seed)
+    pairs = [(thing, action) for thing in THINGS for action in ACTIONS]
+    generator.shuffle(pairs)
+    rows = []
+    for thing, action in pairs[:count]:
+        other = generator.choice([each for each in ACTIONS if each != action])
+        question = f"who {action} and is a {thing} ?"
+        positive = {"title": thing, "text": f"it {action} in the old city"}
+        hard = {"title": thing, "text": f"it {other} in the old city"}
+        rows.append(
+            {"question": question, "answers": [], "positive_ctxs": [positive], "hard_negative_ctxs": [hard]}
+        )
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return path
+
+
+def dpr(train: Path, output: Path, model: Path, **options: object) -> TrainDprConfig:
+    lengths = {"query_max_length": 16, "passage_max_length": 24, "device": "cpu", "precision": "fp32"}
+    return TrainDprConfig(train=(train,), output=output, model=str(model), **{**lengths, **options})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", [True, False])
+def test_dpr_learns_and_saves_what_it_trained(plain_folder: Path, tmp_path: Path, shared: bool) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 112, seed=0)
+    config = dpr(
+        train,
+        tmp_path / "run",
+        plain_folder,
+        dev=train,
+        batch_size=16,
+        pooling="mean",
+        epochs=20,
+        learning_rate=1e-3,
+        eval_every=70,
+        shared_encoder=shared,
+    )
+    run = train_dpr(config)
+    ranks = [each["dev"]["average_rank"] for each in metrics(run) if "dev" in each]
+    assert ranks[0] > 8  # of 224 passages, from a random start
+    assert min(ranks) < 2
+    model = DualEncoder.load(run, device="cpu", precision="fp32")
+    assert model.shared == shared
+    kept = model.passage.settings
+    assert (kept.similarity, kept.normalize, kept.passage_format, kept.max_length) == (
+        "dot",
+        False,
+        "pair",
+        24,
+    )
+    assert model.query.settings.query_max_length == 16
+
+
+def test_dpr_from_a_model_that_declares_cosine_stays_with_cosine(model_folder: Path, tmp_path: Path) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    run = train_dpr(dpr(train, tmp_path / "run", model_folder, batch_size=16, max_steps=1))
+    assert Encoder.load(run, device="cpu").settings.similarity == "cosine"
+
+
+def test_the_question_encoder_and_the_passage_encoder_start_equal_and_train_apart(
+    plain_folder: Path, tmp_path: Path
+) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    run = train_dpr(
+        dpr(train, tmp_path / "run", plain_folder, batch_size=16, max_steps=2, shared_encoder=False)
+    )
+    model = DualEncoder.load(run, device="cpu", precision="fp32")
+    first, second = (next(each.parameters()) for each in (model.query, model.passage))
+    assert 0 < (first - second).abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("learning_rate", [1e30])
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_saved(
+    unsupervised: Path, sts: Path, plain_folder: Path, tmp_path: Path, learning_rate: float
+) -> None:
+    config = simcse(
+        unsupervised,
+        tmp_path / "run",
+        plain_folder,
+        dev=sts,
+        epochs=5,
+        eval_every=1000,
+        learning_rate=learning_rate,
+    )
+    with pytest.raises(InputError) as error:
+        train_simcse(config)
+    assert str(error.value) == (
+        "the loss is not a number any more (step 10): lower --learning-rate or use --precision fp32"
+    )
+    start = Encoder.load(tmp_path / "run", device="cpu", precision="fp32")
+    assert torch.isfinite(torch.from_numpy(start.encode(["the cat"]))).all()
+
+
+def test_a_run_that_never_improves_says_so(
+    unsupervised: Path, sts: Path, plain_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = simcse(unsupervised, tmp_path / "run", plain_folder, dev=sts, max_steps=1, learning_rate=1e-12)
+    with caplog.at_level(logging.WARNING):
+        train_simcse(config)
+    assert "training never improved on the model it started from: that one is kept" in caplog.messages
+
+
+def test_errors_leave_no_run_directory(unsupervised: Path, plain_folder: Path, tmp_path: Path) -> None:
+    config = simcse(unsupervised, tmp_path / "run", plain_folder, batch_size=65)
+    with pytest.raises(InputError) as error:
+        train_simcse(config)
+    assert str(error.value) == "64 training examples do not fill one batch of 65: lower --batch-size"
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_output_that_holds_something_is_refused(
+    unsupervised: Path, plain_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError) as error:
+        train_simcse(simcse(unsupervised, tmp_path / "run", plain_folder))
+    assert str(error.value) == f"{tmp_path / 'run'}: output folder exists and is not empty"
+
+
+def test_sentences_and_pairs_are_not_mixed(unsupervised: Path, plain_folder: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("sent0,sent1\nthe cat,a cat\n")
+    config = TrainSimcseConfig(train=(unsupervised, pairs), output=tmp_path / "run", model=str(plain_folder))
+    with pytest.raises(InputError) as error:
+        train_simcse(config)
+    assert str(error.value) == (
+        f"sentences without positives and pairs cannot be mixed in one run ({unsupervised}, {pairs})"
+    )
