@@ -90,7 +90,7 @@ class Ranking(Sequence[Hit]):
         scores: (len(ids),) scores in the same order, not increasing.
 
     Raises:
-        ValueError: the lengths differ, an id occurs twice, or the scores increase somewhere.
+        ValueError: the lengths differ, an id occurs twice, a score is NaN, or the scores increase somewhere.
     """
 
     __slots__ = ("ids", "scores")
@@ -102,8 +102,8 @@ class Ranking(Sequence[Hit]):
             raise ValueError(f"ranking of {len(self.ids)} ids with scores of shape {self.scores.shape}")
         if len(set(self.ids)) != len(self.ids):
             raise ValueError("ranking holds a passage twice")
-        if len(self.ids) > 1 and bool(np.any(np.diff(self.scores) > 0)):
-            raise ValueError("ranking is not sorted: a score is larger than the one before it")
+        if bool(np.isnan(self.scores).any()) or bool((self.scores[1:] > self.scores[:-1]).any()):
+            raise ValueError("ranking is not sorted: a score is NaN or larger than the one before it")
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -1,0 +1,155 @@
+"""``ctl eval sts`` and ``ctl eval retrieval``."""
+
+import logging
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.options import add_command
+from cli.output import Cell, print_json, print_table
+from cli.progress import make_progress
+from cli.results import results_object
+from retriever.config import EvalRetrievalConfig, EvalStsConfig
+from retriever.errors import InputError
+
+if TYPE_CHECKING:
+    from retriever.encoding.dual_encoder import DualEncoder
+    from retriever.evaluation.retrieval import RetrievalResult
+
+logger = logging.getLogger(__name__)
+
+HELP = "Evaluate a model on similarity data, or an index on questions."
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+
+INTERVALS = "95 %, percentile bootstrap"
+STS_METRICS = ("spearman_all", "spearman_mean", "spearman_wmean", "pearson_all", "pairs")
+COUNTS = ("pairs", "nan_similarities")
+
+
+def sts(config: EvalStsConfig, as_json: bool = False) -> None:
+    """Compare a model's similarities with people's on STS data: Spearman and Pearson correlation, times 100."""
+    from retriever.encoding.dual_encoder import DualEncoder
+
+    model = DualEncoder.load(
+        config.model,
+        pooling=config.pooling,
+        max_length=config.max_length,
+        device=config.device,
+        precision=config.precision,
+    )
+    logger.info("%s", model.describe())
+    tasks = sts_tasks(config, model)
+    if as_json:
+        print_json(sts_results(config, model, tasks))
+        return
+    rows: list[list[Cell]] = [
+        [name, *(metrics[each] for each in STS_METRICS)] for name, metrics in tasks.items()
+    ]
+    print_table("STS", ["task", *STS_METRICS], rows)
+
+
+def sts_tasks(config: EvalStsConfig, model: "DualEncoder") -> dict[str, dict[str, float]]:
+    """Task → metric → value, in the order of the command line."""
+    from retriever.data.sts import read_sts_task
+    from retriever.evaluation.sts import evaluate_sts
+
+    progress = make_progress()
+    results: dict[str, dict[str, float]] = {}
+    for path in config.data:
+        task = read_sts_task(path)
+        if task.name in results:
+            raise InputError(
+                f"two of the data sets are called '{task.name}'; evaluate them one by one", path=path
+            )
+        metrics = evaluate_sts(
+            lambda texts: model.encode_queries(texts, progress=progress),
+            task,
+            similarity=model.query.settings.similarity,
+        )
+        results[task.name] = metrics | {name: int(metrics[name]) for name in COUNTS}
+    return results
+
+
+def sts_results(
+    config: EvalStsConfig, model: "DualEncoder", tasks: dict[str, dict[str, float]]
+) -> dict[str, object]:
+    """The JSON of results."""
+    return results_object(
+        "sts",
+        tasks,
+        policy={
+            "intervals": INTERVALS,
+            "correlations": "times 100; all: over the pairs of all subsets; mean, wmean: over the subsets' own values",
+            "similarity": model.query.settings.similarity,
+        },
+        model=model.describe(),
+        data=dict(zip(tasks, map(str, config.data), strict=True)),
+    )
+
+
+def retrieval(config: EvalRetrievalConfig, as_json: bool = False) -> None:
+    """Ask an index questions and measure how far up it ranks the passages that answer them."""
+    result = evaluate(config)
+    if as_json:
+        print_json(retrieval_results(config, result))
+        return
+    rows: list[list[Cell]] = [
+        [name, value, *result.intervals[name]] for name, value in result.metrics.items()
+    ]
+    print_table(f"retrieval, judged by {result.judged_by}", ["metric", "value", "95 % from", "to"], rows)
+
+
+def evaluate(config: EvalRetrievalConfig) -> "RetrievalResult":
+    """Open what the command names, evaluate, and write the rankings where they are wanted."""
+    from retriever.data.dpr import read_questions
+    from retriever.data.rankings import read_qrels, write_rankings
+    from retriever.evaluation.retrieval import evaluate_retrieval
+    from retriever.index.passage_store import open_passages
+    from retriever.records import Ranking
+    from retriever.search.open import open_searcher
+
+    questions = list(read_questions(config.questions))
+    qrels = None if config.qrels is None else read_qrels(config.qrels)
+    searcher = open_searcher(
+        config.index, mode=config.mode, model=config.model, device=config.device, precision=config.precision
+    )
+    rankings: list[tuple[str, Ranking]] = []
+    result = evaluate_retrieval(
+        searcher,
+        questions,
+        qrels=qrels,
+        passages=open_passages(config.index),
+        k=config.k,
+        on_ranking=None
+        if config.rankings is None
+        else lambda query_id, ranking: rankings.append((query_id, ranking)),
+        progress=make_progress(),
+    )
+    if config.rankings is not None:
+        write_rankings(config.rankings, rankings, config.mode)
+    return result
+
+
+def retrieval_results(config: EvalRetrievalConfig, result: "RetrievalResult") -> dict[str, object]:
+    """The JSON of results; each metric stands beside the ends of its interval, as for STS."""
+    from retriever.index.layout import read_manifest
+
+    values: dict[str, float] = {"questions": len(result.question_ids), **result.metrics}
+    for name, (low, high) in result.intervals.items():
+        values |= {f"{name}_low": low, f"{name}_high": high}
+    return results_object(
+        "retrieval",
+        {config.questions.stem: values},
+        policy={"judged_by": result.judged_by, "k": result.k, "intervals": INTERVALS},
+        model={"mode": config.mode, **asdict(read_manifest(config.index).model)},
+        data={
+            "index": str(config.index),
+            "questions": str(config.questions),
+            "qrels": None if config.qrels is None else str(config.qrels),
+        },
+    )
+
+
+add_command(app, "sts", sts)
+add_command(app, "retrieval", retrieval)

@@ -1,0 +1,50 @@
+"""``ctl info``: what a run directory, an index folder or a model says of itself."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from cli.output import print_json, print_table
+from retriever.config import InfoConfig
+
+
+def info(config: InfoConfig, as_json: bool = False) -> None:
+    """Show what a run directory, an index folder or a model says of itself."""
+    kind, facts = facts_of(config.path)
+    if as_json:
+        print_json({"kind": kind, "path": config.path, **facts})
+        return
+    print_table(f"{config.path}: {kind}", ("setting", "value"), rows_of(facts))
+
+
+def rows_of(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """One row a setting; what is nested is called by its path, ``config.seed``."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping) and value:
+            yield from ((f"{name}.{inner}", shown) for inner, shown in rows_of(value))
+        else:
+            yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def facts_of(name: str) -> tuple[str, Mapping[str, object]]:
+    """What kind of thing it is, and its settings."""
+    folder = Path(name)
+    if (folder / "CURRENT").is_file() or (folder / "shards").is_dir():
+        from retriever.index.layout import read_manifest
+
+        return "index", asdict(read_manifest(folder))
+    if (folder / "config.json").is_file() and (folder / "model").is_dir():
+        return "run", run_facts(folder)
+    from retriever.encoding.dual_encoder import DualEncoder
+
+    return "model", {"model": DualEncoder.load(name).describe()}
+
+
+def run_facts(run: Path) -> dict[str, object]:
+    """The run's whole config and, where it has them already, its results."""
+    from retriever.data.files import read_json
+
+    facts: dict[str, object] = {"config": read_json(run / "config.json")}
+    results = run / "results.json"
+    return facts | ({"results": read_json(results)} if results.is_file() else {})

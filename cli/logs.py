@@ -1,0 +1,46 @@
+"""Where log records go: plain lines on stderr, and a run's log.txt. The library itself configures nothing."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+OURS = ("retriever", "cli")
+
+
+class StderrHandler(logging.Handler):
+    """Writes to whatever ``sys.stderr`` is at the moment, so that lines go above a live progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line; information stands as it is, anything graver is named."""
+        try:
+            line = self.format(record)
+            if record.levelno > logging.INFO:
+                line = f"{record.levelname.lower()}: {line}"
+            stream: TextIO = sys.stderr
+            stream.write(line + "\n")
+            stream.flush()
+        except Exception:
+            self.handleError(record)
+
+
+def configure_logs() -> None:
+    """Show our loggers from INFO and everybody else's from WARNING on stderr; a second call changes nothing.
+
+    Under torchrun only the first process of the machine shows information, since all of them would say the same.
+    """
+    root = logging.getLogger()
+    if any(isinstance(each, StderrHandler) for each in root.handlers):
+        return
+    root.addHandler(StderrHandler())
+    level = logging.INFO if os.environ.get("LOCAL_RANK", "0") == "0" else logging.WARNING
+    for name in OURS:
+        logging.getLogger(name).setLevel(level)
+
+
+def log_to(path: Path) -> None:
+    """Also append every record to a file, with its time and level; the folder must exist."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)

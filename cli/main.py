@@ -1,0 +1,95 @@
+"""The command line, ``ctl``: the table of commands, and the one place where errors become exit codes.
+
+Exit codes: 0 done; 2 the user gave something wrong (``error: …`` on stderr); 130 interrupted; 1 a bug, with traceback.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from cli import eval as evaluation
+from cli import index, info, mine, search, train
+from cli.logs import configure_logs
+from cli.options import add_command
+from retriever.errors import InputError
+
+INPUT_ERROR, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="ctl",
+    help="Train sentence encoders (SimCSE) and dual encoders (DPR), index passages, search and evaluate.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help and usage errors, the same on every terminal and in every log
+)
+add_command(app, "train-simcse", train.train_simcse)
+add_command(app, "train-dpr", train.train_dpr)
+add_command(app, "mine", mine.mine)
+add_command(app, "index", index.index)
+add_command(app, "search", search.search)
+app.add_typer(evaluation.app, name="eval", short_help=evaluation.HELP)
+add_command(app, "info", info.info)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop, when --version was given."""
+    if not wanted:
+        return
+    try:
+        found = version("contrastive-text-learning")
+    except PackageNotFoundError:
+        found = "(a checkout that is not installed)"
+    typer.echo(f"ctl {found}")
+    raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and stop.", callback=show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Runs before every command."""
+    configure_logs()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code.
+
+    Args:
+        arguments: without the program's name; None: those that the process was started with.
+    """
+    try:
+        code = run(arguments)
+        sys.stdout.flush()
+    except InputError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return INPUT_ERROR
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:
+        discard_stdout()
+        return 1
+    if code == INTERRUPTED:
+        sys.stderr.write("interrupted\n")
+    return code
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Typer ends by raising SystemExit, with 2 for wrong usage and 130 for Ctrl-C; its code."""
+    try:
+        app(args=arguments, prog_name="ctl")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0
+
+
+def discard_stdout() -> None:
+    """Whoever read our stdout is gone (``ctl … | head``): what is still buffered goes nowhere, without a word."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,97 @@
+"""``ctl search``: one question, a file of them, or a prompt that keeps the model loaded."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from cli.output import print_json, print_table
+from retriever.config import SearchConfig
+from retriever.errors import InputError
+
+if TYPE_CHECKING:
+    from retriever.protocols import Searcher
+    from retriever.records import Passage, Query, Ranking
+
+BATCH_SIZE = 64
+PROMPT = "question> "
+COLUMNS = ("rank", "score", "id", "title", "text")
+
+
+def search(config: SearchConfig, as_json: bool = False) -> None:
+    """Search an index: one question, --questions FILE (JSON, one object a question), or a prompt without either."""
+    if config.question is not None and config.questions is not None:
+        raise InputError("give a question or --questions, not both")
+    from retriever.index.passage_store import open_passages
+    from retriever.search.open import open_searcher
+
+    searcher = open_searcher(
+        config.index, mode=config.mode, model=config.model, device=config.device, precision=config.precision
+    )
+    passages = open_passages(config.index)
+    many = config.questions is not None
+    for queries in batched(queries_of(config), BATCH_SIZE if many else 1):
+        for query, ranking in search_batch(searcher, queries, config.k):
+            show_ranking(query, ranking, passages, as_json=as_json or many)
+
+
+def search_batch(
+    searcher: "Searcher", queries: Sequence["Query"], k: int
+) -> Iterator[tuple["Query", "Ranking"]]:
+    """Each question with its ranking."""
+    return zip(queries, searcher.search([query.text for query in queries], k), strict=True)
+
+
+def queries_of(config: SearchConfig) -> Iterator["Query"]:
+    """The questions, from wherever this command has them."""
+    from retriever.records import Query
+
+    if config.questions is not None:
+        from retriever.data.dpr import read_questions
+
+        yield from (each.query for each in read_questions(config.questions))
+    elif config.question is not None:
+        yield Query("1", config.question)
+    else:
+        for number, text in enumerate(typed_questions(), start=1):
+            yield Query(str(number), text)
+
+
+def typed_questions() -> Iterator[str]:
+    """Lines from the keyboard until it ends (Ctrl-D), or from a pipe; empty ones are skipped."""
+    terminal = (
+        sys.stdin.isatty() and sys.stdout.isatty()
+    )  # else no prompt: input() would write it among the results
+    if terminal:
+        import readline  # noqa: F401  # gives input() its history and line editing
+    while True:
+        try:
+            text = input(PROMPT if terminal else "").strip()
+        except EOFError:
+            sys.stderr.write("\n" if terminal else "")
+            return
+        if text:
+            yield text
+
+
+def batched(queries: Iterable["Query"], size: int) -> Iterator[list["Query"]]:
+    """Lists of up to ``size`` questions; with size 1 each is answered before the next is asked for."""
+    waiting = iter(queries)
+    while batch := list(islice(waiting, size)):
+        yield batch
+
+
+def show_ranking(
+    query: "Query", ranking: "Ranking", passages: Mapping[str, "Passage"], *, as_json: bool
+) -> None:
+    """One question's passages, as one JSON object or as a table."""
+    found = [(rank, hit, passages[hit.id]) for rank, hit in enumerate(ranking, start=1)]
+    if as_json:
+        hits = [
+            {"rank": rank, "id": hit.id, "score": hit.score, "title": passage.title, "text": passage.text}
+            for rank, hit, passage in found
+        ]
+        print_json({"id": query.id, "question": query.text, "hits": hits})
+        return
+    rows = [(rank, hit.score, hit.id, passage.title, passage.text) for rank, hit, passage in found]
+    print_table(query.text, COLUMNS, rows)

@@ -1,0 +1,223 @@
+"""Every command once from flags to result, on the tiny encoder."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from cli.main import main
+from retriever.data.dpr import read_dpr_examples
+from retriever.data.rankings import read_rankings
+
+
+def write_jsonl(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path, passages):
+    """Passages, and for each a question that is its title."""
+    write_jsonl(
+        tmp_path / "passages.jsonl", [{"id": p.id, "title": p.title, "text": p.text} for p in passages]
+    )
+    questions = [
+        {"id": f"q{number}", "question": p.text, "positive_passage_id": p.id, "answers": [p.title]}
+        for number, p in enumerate(passages)
+    ]
+    write_jsonl(tmp_path / "questions.jsonl", questions)
+    return tmp_path
+
+
+@pytest.fixture
+def index(folder, model_folder, capsys):
+    """An index with BM25, made by the command."""
+    target = folder / "index"
+    flags = [
+        "--passages",
+        str(folder / "passages.jsonl"),
+        "--model",
+        str(model_folder),
+        "--output",
+        str(target),
+    ]
+    assert main(["index", *flags, "--bm25", "--device", "cpu", "--precision", "fp32"]) == 0
+    assert capsys.readouterr().out == f"{target}\n"
+    return target
+
+
+CPU = ["--device", "cpu", "--precision", "fp32"]
+
+
+@pytest.mark.parametrize("mode", ["dense", "bm25", "hybrid"])
+def test_search_finds_the_passage_that_says_what_was_asked(index, capsys, mode):
+    question = "cook the soup with salt in a pan"
+    assert main(["search", str(index), question, "--mode", mode, "--k", "3", "--json", *CPU]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["question"] == question
+    assert len(found["hits"]) == (1 if mode == "bm25" else 3)  # BM25 finds only passages that share a word
+    scores = [hit["score"] for hit in found["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    if mode == "bm25":
+        best = found["hits"][0]
+        assert (best["rank"], best["id"], best["title"], best["text"]) == (1, "p5", "soup", question)
+
+
+def test_search_answers_a_file_of_questions_one_object_each(index, folder, capsys):
+    assert (
+        main(["search", str(index), "--questions", str(folder / "questions.jsonl"), "--mode", "bm25", *CPU])
+        == 0
+    )
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(each["id"], each["hits"][0]["id"]) for each in found] == [(f"q{n}", f"p{n}") for n in range(10)]
+
+
+def test_search_without_a_question_answers_line_by_line(index, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("piano\n\nsnow\n"))
+    assert main(["search", str(index), "--mode", "bm25", "--k", "1", "--json", *CPU]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["hits"][0]["id"] for each in found] == ["p7", "p9"]
+
+
+def test_eval_retrieval_agrees_with_the_rankings_that_it_writes(index, folder, capsys):
+    run = folder / "run.trec"
+    flags = ["--index", str(index), "--questions", str(folder / "questions.jsonl"), "--rankings", str(run)]
+    assert main(["eval", "retrieval", *flags, "--k", "10", "--json", *CPU]) == 0
+    result = json.loads(capsys.readouterr().out)
+    rankings = dict(read_rankings(run))
+    metrics = result["retrieval"]["questions"]
+    first = [rankings[f"q{number}"].ids[0] == f"p{number}" for number in range(10)]
+    fifth = [f"p{number}" in rankings[f"q{number}"].ids[:5] for number in range(10)]
+    assert metrics["accuracy@1"] == pytest.approx(sum(first) / 10)
+    assert metrics["accuracy@5"] == pytest.approx(sum(fifth) / 10)
+    assert metrics["accuracy@1_low"] <= metrics["accuracy@1"] <= metrics["accuracy@1_high"]
+    assert metrics["questions"] == 10
+    assert result["policy"]["judged_by"] == "gold passage, answer string"
+    assert set(result) == {"retrieval", "policy", "model", "data", "versions"}
+
+
+def test_eval_retrieval_for_people_names_the_judge(index, folder, capsys):
+    flags = ["--index", str(index), "--questions", str(folder / "questions.jsonl"), "--mode", "bm25"]
+    assert main(["eval", "retrieval", *flags]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "retrieval, judged by gold passage, answer string"
+    assert lines[1].split() == ["metric", "value", "95", "%", "from", "to"]
+    assert lines[2].split() == [
+        "accuracy@1",
+        "1.0000",
+        "1.0000",
+        "1.0000",
+    ]  # each question repeats its passage
+
+
+def test_info_of_an_index_is_its_manifest(index, capsys):
+    assert main(["info", str(index), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["kind"], facts["count"], facts["dimension"], facts["bm25"]) == ("index", 10, 32, True)
+
+
+def test_info_of_a_model_says_how_it_embeds(model_folder, capsys):
+    assert main(["info", str(model_folder)]) == 0
+    assert "mean pooling" in capsys.readouterr().out
+
+
+def sts_file(folder, name="sts.tsv"):
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        "5\tthe cat sat\tthe cat sat",
+        "3\tthe cat sat\tthe dog sat",
+        "0\tthe cat sat\tsnow falls in winter",
+    ]
+    (folder / name).write_text("\n".join(["score\tsentence1\tsentence2", *rows]) + "\n")
+    return folder / name
+
+
+def test_eval_sts(tmp_path, model_folder, capsys):
+    assert main(["eval", "sts", str(sts_file(tmp_path)), "--model", str(model_folder), "--json", *CPU]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["sts"]["sts"]["pairs"] == 3
+    assert result["sts"]["sts"]["spearman_all"] == pytest.approx(
+        100
+    )  # equal sentences, one word, all words apart
+    assert set(result) == {"sts", "policy", "model", "data", "versions"}
+
+
+def test_eval_sts_for_people(tmp_path, model_folder, capsys):
+    assert main(["eval", "sts", str(sts_file(tmp_path)), "--model", str(model_folder), *CPU]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == [
+        "task",
+        "spearman_all",
+        "spearman_mean",
+        "spearman_wmean",
+        "pearson_all",
+        "pairs",
+    ]
+    assert lines[2].split()[:2] == ["sts", "100.00"] and lines[2].split()[-1] == "3"
+
+
+def test_eval_sts_does_not_let_one_task_hide_another_of_the_same_name(tmp_path, model_folder, capsys):
+    files = [sts_file(tmp_path / "a"), sts_file(tmp_path / "b")]
+    assert main(["eval", "sts", *map(str, files), "--model", str(model_folder), *CPU]) == 2
+    message = f"error: {files[1]}: two of the data sets are called 'sts'; evaluate them one by one\n"
+    assert capsys.readouterr().err.endswith(message)
+
+
+def test_train_simcse_prints_the_run_directory_and_keeps_its_log(tmp_path, model_folder, capsys):
+    sentences = tmp_path / "sentences.txt"
+    sentences.write_text("the cat sat\nthe dog ran\na red car\nsnow falls\n")
+    run = tmp_path / "run"
+    flags = [
+        "--train",
+        str(sentences),
+        "--output",
+        str(run),
+        "--model",
+        str(model_folder),
+        "--batch-size",
+        "2",
+    ]
+    assert main(["train-simcse", *flags, *CPU]) == 0
+    assert capsys.readouterr().out == f"{run}\n"
+    assert "INFO retriever." in (run / "log.txt").read_text()
+    assert main(["info", str(run), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["kind"], facts["config"]["batch_size"], facts["results"]["steps"]) == ("run", 2, 2)
+
+
+def test_train_dpr_learns_from_what_mine_writes_and_its_config_repeats_the_run(
+    folder, passages, model_folder, capsys
+):
+    mined = folder / "mined.jsonl"
+    neighbours = zip(passages, passages[1:] + passages[:1], strict=True)
+    double = [{"question": f"{a.text} {b.text}", "positive_passage_id": a.id} for a, b in neighbours]
+    write_jsonl(folder / "questions.jsonl", double)  # each also says what another passage says
+    sources = [f"--{name}={folder / name}.jsonl" for name in ("questions", "passages")]
+    assert main(["mine", *sources, f"--output={mined}"]) == 0
+    assert all(example.hard_negatives for example in read_dpr_examples(mined))
+    run, again = folder / "run", folder / "again"
+    flags = ["--train", str(mined), "--output", str(run), "--model", str(model_folder), "--batch-size", "4"]
+    flags += ["--query-max-length", "32", "--passage-max-length", "32"]
+    assert main(["train-dpr", *flags, *CPU]) == 0
+    assert main(["train-dpr", "--config", str(run / "config.json"), "--output", str(again)]) == 0
+    assert capsys.readouterr().out.endswith(f"{run}\n{again}\n")
+    first, second = ((each / "metrics.jsonl").read_text().splitlines() for each in (run, again))
+    assert [json.loads(line)["loss"] for line in first] == [json.loads(line)["loss"] for line in second]
+
+
+def test_a_run_directory_that_is_not_empty_is_refused(tmp_path, model_folder, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "precious").write_text("data")
+    (tmp_path / "a.txt").write_text("one\ntwo\nthree\n")
+    flags = [
+        "--train",
+        str(tmp_path / "a.txt"),
+        "--output",
+        str(tmp_path / "run"),
+        "--model",
+        str(model_folder),
+    ]
+    assert main(["train-simcse", *flags, "--batch-size", "2"]) == 2
+    assert str(tmp_path / "run") in capsys.readouterr().err
+    assert [each.name for each in (tmp_path / "run").iterdir()] == ["precious"]

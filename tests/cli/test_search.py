@@ -1,0 +1,74 @@
+import io
+import json
+import sys
+
+from cli.search import batched, queries_of, show_ranking, typed_questions
+from retriever.config import SearchConfig
+from retriever.records import Passage, Query, Ranking
+
+PASSAGES = {"a": Passage("a", "Text of a.", "Title A"), "b": Passage("b", "Text of b.")}
+RANKING = Ranking(["b", "a"], [2.5, 0.125])
+
+
+def test_one_json_object_a_question(capsys):
+    show_ranking(Query("7", "why?"), RANKING, PASSAGES, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "id": "7",
+        "question": "why?",
+        "hits": [
+            {"rank": 1, "id": "b", "score": 2.5, "title": "", "text": "Text of b."},
+            {"rank": 2, "id": "a", "score": 0.125, "title": "Title A", "text": "Text of a."},
+        ],
+    }
+
+
+def test_the_table_has_the_question_as_its_title(capsys):
+    show_ranking(Query("7", "why?"), RANKING, PASSAGES, as_json=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "why?",
+        "rank  score   id  title    text",
+        "1     2.50    b            Text of b.",
+        "2     0.1250  a   Title A  Text of a.",
+    ]
+
+
+def test_nothing_found_is_an_empty_list(capsys):
+    show_ranking(Query("1", "x"), Ranking([], []), PASSAGES, as_json=True)
+    assert json.loads(capsys.readouterr().out)["hits"] == []
+
+
+def test_questions_from_a_pipe_are_its_lines_without_the_empty_ones(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("who?\n\n  why? \n"))
+    assert list(typed_questions()) == ["who?", "why?"]
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "")
+
+
+def test_the_question_of_the_command_line_is_the_only_one():
+    config = SearchConfig.resolve({"index": "i", "question": "who?"})
+    assert list(queries_of(config)) == [Query("1", "who?")]
+
+
+def test_questions_of_a_file_keep_their_ids(tmp_path):
+    file = tmp_path / "questions.jsonl"
+    file.write_text('{"id": "x", "question": "who?"}\n{"question": "why?"}\n')
+    config = SearchConfig.resolve({"index": "i", "questions": file})
+    assert list(queries_of(config)) == [Query("x", "who?"), Query("2", "why?")]
+
+
+def test_batches_hold_every_question_once_and_in_order():
+    queries = [Query(str(number), "q") for number in range(7)]
+    assert [len(batch) for batch in batched(queries, 3)] == [3, 3, 1]
+    assert [query for batch in batched(queries, 3) for query in batch] == queries
+
+
+def test_a_batch_of_one_does_not_wait_for_the_next_question():
+    asked = []
+
+    def questions():
+        for number in range(2):
+            asked.append(number)
+            yield Query(str(number), "q")
+
+    next(batched(questions(), 1))
+    assert asked == [0]
