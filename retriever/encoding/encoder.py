@@ -37,7 +37,7 @@ from retriever.protocols import Progress, no_progress
 
 logger = logging.getLogger(__name__)
 
-TOKENS_PER_BATCH = 8192
+TOKENS_PER_BATCH = 16_384
 """Tokens in one forward of ``encode``: enough to fill a GPU, few enough for a CPU's memory."""
 
 

@@ -14,8 +14,7 @@ from python_docs import (
     standard_library,
     write_data_set,
 )
-from question_files import Limits, choose, list_sentences, make_files, package_of, split_of
-from question_pairs import QuestionPair
+from question_files import Limits
 
 from retriever.data.corpus import read_passages
 from retriever.data.dpr import read_questions
@@ -73,7 +72,7 @@ def test_two_runs_give_equal_bytes(tmp_path, locations):
 def test_another_hash_seed_gives_equal_bytes(tmp_path, locations):
     code = (
         "import sys; from pathlib import Path; sys.path[:0] = sys.argv[3:]; import python_docs\n"
-        "places = {each.name: each for each in Path(sys.argv[1]).iterdir() if each.name in ('numpy', 'pandas')}\n"
+        "places = {name: Path(sys.argv[1], name) for name in ('numpy', 'pandas')}\n"
         "python_docs.make_data_set(Path(sys.argv[2]), python_docs.Limits(), places)"
     )
     scripts = python_docs.Path(python_docs.__file__).parent
@@ -229,35 +228,6 @@ def test_a_run_that_breaks_leaves_no_source_file(tmp_path):
     assert [each.name for each in (tmp_path / "out").iterdir()] == ["a.jsonl"]
 
 
-def test_a_larger_limit_only_adds():
-    pairs = [QuestionPair(f"p.f{number}", "", "") for number in range(50)]
-    assert choose(pairs, 20) == choose(reversed(pairs), 30)[:20]
-    assert choose(pairs, 20) != pairs[:20]
-    assert len(choose(pairs, None)) == 50
-
-
-def test_every_package_has_one_split_and_the_hash_knows_all_three():
-    assert (split_of("torch"), split_of("sklearn"), split_of("pandas")) == ("train", "dev", "test")
-    # The last digit of int(sha256(name)): email 0, logging 2, json 6.
-    assert {name: split_of(name) for name in ("email", "logging", "json")} == {
-        "email": "test",
-        "logging": "dev",
-        "json": "train",
-    }
-    assert package_of(QuestionPair("json.decoder.JSONDecoder", "", "")) == "json"
-
-
-def test_sentences_with_code_parameters_or_few_words_are_left_out():
-    text = (
-        "Reads the whole file into memory. Too short. Parameters path is where the file lies. "
-        "The mode : str is given. It is called as >>> read it again. reads the whole FILE into memory."
-    )
-    assert list_sentences([QuestionPair("a", "Read all of a file.", text)], None) == [
-        "Read all of a file.",
-        "Reads the whole file into memory.",
-    ]
-
-
 def test_finding_a_package_does_not_import_it(tmp_path, monkeypatch):
     (tmp_path / "a_package").mkdir()
     (tmp_path / "a_package" / "__init__.py").write_text("raise SystemExit")
@@ -299,19 +269,3 @@ def test_the_command_says_what_is_wrong_with_the_folder(tmp_path, monkeypatch, c
     monkeypatch.setattr(sys, "argv", ["python_docs.py", "--output", str(tmp_path)])
     assert python_docs.main() == 2
     assert capsys.readouterr().err == f"error: {tmp_path}: output folder exists and is not empty\n"
-
-
-def test_the_limits_hold():
-    pairs = [QuestionPair(f"{package}.f{number}", "", "") for package in SIZES for number in range(50)]
-    files = make_files(pairs, LIMITS)
-    lines = {name: len(each) for name, each in files.items() if "sentences" not in name}
-    assert lines == {
-        "passages.jsonl": 200,
-        "train_passages.jsonl": 7,
-        "dev_passages.jsonl": 50,
-        "train_dev_passages.jsonl": 57,
-        "test_passages.jsonl": 16,
-        "train_questions.jsonl": 7,
-        "dev_questions.jsonl": 3,
-        "test_questions.jsonl": 5,
-    }

@@ -16,7 +16,7 @@ from question_pairs import (
     split_sentences,
 )
 
-BODY = "The file is read in blocks, so that memory stays small even when it is larger than the machine has room for."
+BODY = "The file is read in blocks, so that memory stays small even when it is larger than there is room for."
 
 
 @pytest.mark.parametrize(
