@@ -14,8 +14,9 @@ from retriever.config import EvalRetrievalConfig, EvalStsConfig
 from retriever.errors import InputError
 
 if TYPE_CHECKING:
-    from retriever.encoding.dual_encoder import DualEncoder
+    from retriever.encoding.encoder import Encoder
     from retriever.evaluation.retrieval import RetrievalResult
+    from retriever.records import Ranking
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,9 @@ COUNTS = ("pairs", "nan_similarities")
 
 def sts(config: EvalStsConfig, as_json: bool = False) -> None:
     """Compare a model's similarities with people's on STS data: Spearman and Pearson correlation, times 100."""
-    from retriever.encoding.dual_encoder import DualEncoder
+    from retriever.encoding.encoder import Encoder
 
-    model = DualEncoder.load(
+    model = Encoder.load(
         config.model,
         pooling=config.pooling,
         max_length=config.max_length,
@@ -49,7 +50,7 @@ def sts(config: EvalStsConfig, as_json: bool = False) -> None:
     print_table("STS", ["task", *STS_METRICS], rows)
 
 
-def sts_tasks(config: EvalStsConfig, model: "DualEncoder") -> dict[str, dict[str, float]]:
+def sts_tasks(config: EvalStsConfig, model: "Encoder") -> dict[str, dict[str, float]]:
     """Task → metric → value, in the order of the command line."""
     from retriever.data.sts import read_sts_task
     from retriever.evaluation.sts import evaluate_sts
@@ -63,16 +64,16 @@ def sts_tasks(config: EvalStsConfig, model: "DualEncoder") -> dict[str, dict[str
                 f"two of the data sets are called '{task.name}'; evaluate them one by one", path=path
             )
         metrics = evaluate_sts(
-            lambda texts: model.encode_queries(texts, progress=progress),
+            lambda texts: model.encode(texts, progress=progress),
             task,
-            similarity=model.query.settings.similarity,
+            similarity=model.settings.similarity,
         )
         results[task.name] = metrics | {name: int(metrics[name]) for name in COUNTS}
     return results
 
 
 def sts_results(
-    config: EvalStsConfig, model: "DualEncoder", tasks: dict[str, dict[str, float]]
+    config: EvalStsConfig, model: "Encoder", tasks: dict[str, dict[str, float]]
 ) -> dict[str, object]:
     """The JSON of results."""
     return results_object(
@@ -81,7 +82,7 @@ def sts_results(
         policy={
             "intervals": INTERVALS,
             "correlations": "times 100; all: over the pairs of all subsets; mean, wmean: over the subsets' own values",
-            "similarity": model.query.settings.similarity,
+            "similarity": model.settings.similarity,
         },
         model=model.describe(),
         data=dict(zip(tasks, map(str, config.data), strict=True)),
@@ -90,7 +91,27 @@ def sts_results(
 
 def retrieval(config: EvalRetrievalConfig, as_json: bool = False) -> None:
     """Ask an index questions and measure how far up it ranks the passages that answer them."""
-    result = evaluate(config)
+    require_rankings_can_be_written(config)
+    result, rankings = evaluate(config)
+    show_retrieval(config, result, as_json=as_json)
+    if (
+        config.rankings is not None
+    ):  # after the results are shown: an id that TREC cannot hold costs nothing but the file
+        from retriever.data.rankings import write_rankings
+
+        write_rankings(config.rankings, rankings, config.mode)
+
+
+def require_rankings_can_be_written(config: EvalRetrievalConfig) -> None:
+    """Before an evaluation of hours, not after it."""
+    from retriever.data.files import require_writable
+
+    if config.rankings is not None:
+        require_writable(config.rankings)
+
+
+def show_retrieval(config: EvalRetrievalConfig, result: "RetrievalResult", *, as_json: bool) -> None:
+    """The metrics with their intervals."""
     if as_json:
         print_json(retrieval_results(config, result))
         return
@@ -100,13 +121,12 @@ def retrieval(config: EvalRetrievalConfig, as_json: bool = False) -> None:
     print_table(f"retrieval, judged by {result.judged_by}", ["metric", "value", "95 % from", "to"], rows)
 
 
-def evaluate(config: EvalRetrievalConfig) -> "RetrievalResult":
-    """Open what the command names, evaluate, and write the rankings where they are wanted."""
+def evaluate(config: EvalRetrievalConfig) -> "tuple[RetrievalResult, list[tuple[str, Ranking]]]":
+    """Open what the command names, and evaluate; the rankings are kept where they are wanted."""
     from retriever.data.dpr import read_questions
-    from retriever.data.rankings import read_qrels, write_rankings
+    from retriever.data.rankings import read_qrels
     from retriever.evaluation.retrieval import evaluate_retrieval
     from retriever.index.passage_store import open_passages
-    from retriever.records import Ranking
     from retriever.search.open import open_searcher
 
     questions = list(read_questions(config.questions))
@@ -126,9 +146,7 @@ def evaluate(config: EvalRetrievalConfig) -> "RetrievalResult":
         else lambda query_id, ranking: rankings.append((query_id, ranking)),
         progress=make_progress(),
     )
-    if config.rankings is not None:
-        write_rankings(config.rankings, rankings, config.mode)
-    return result
+    return result, rankings
 
 
 def retrieval_results(config: EvalRetrievalConfig, result: "RetrievalResult") -> dict[str, object]:

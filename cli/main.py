@@ -14,6 +14,7 @@ import typer
 from cli import eval as evaluation
 from cli import index, info, mine, search, train
 from cli.logs import configure_logs
+from cli.memory import keep_freed_memory
 from cli.options import add_command
 from retriever.errors import InputError
 
@@ -57,6 +58,7 @@ def root(
 ) -> None:
     """Runs before every command."""
     configure_logs()
+    keep_freed_memory()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

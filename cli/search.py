@@ -51,10 +51,19 @@ def queries_of(config: SearchConfig) -> Iterator["Query"]:
 
         yield from (each.query for each in read_questions(config.questions))
     elif config.question is not None:
-        yield Query("1", config.question)
+        yield Query("1", readable(config.question))
     else:
         for number, text in enumerate(typed_questions(), start=1):
-            yield Query(str(number), text)
+            yield Query(str(number), readable(text))
+
+
+def readable(text: str) -> str:
+    """The text, unless it came in bytes that are no UTF-8: no tokenizer takes what Python makes of those."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError("the question is not UTF-8") from None
+    return text
 
 
 def typed_questions() -> Iterator[str]:

@@ -49,6 +49,7 @@ class Demo:
         """All steps, then the table and the searches."""
         started = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.check_same_demo()
         self.make_data()
         self.ctl(
             "train-simcse",
@@ -77,6 +78,23 @@ class Demo:
         print_table(results)
         say(f"{time.monotonic() - started:.0f} seconds for what was not there yet")
         self.search()
+
+    def check_same_demo(self) -> None:
+        """What is in the folder was made with these very settings, or the demo stops."""
+        settings = {
+            "seed": self.seed,
+            "full": self.full,
+            "data": str(self.data),
+            "base": BASE,
+            "limits": SMALL,
+        }
+        file = self.folder / "settings.json"
+        if not file.exists():
+            write_json(file, settings)
+        elif read_json(file) != settings:
+            sys.exit(
+                f"error: {self.folder} holds a demo with other settings: delete it, or name another --folder"
+            )
 
     def make_data(self) -> None:
         """Collect the docstrings."""

@@ -79,13 +79,17 @@ class Config:
     def read(cls, file: Path) -> dict[str, object]:
         """The settings in a JSON file, types checked; errors name the file and the key."""
         try:
-            values = json.loads(file.read_text(encoding="utf-8"))
+            values = json.loads(file.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             raise InputError("no such file", path=file) from None
         except UnicodeDecodeError:
             raise InputError("not UTF-8", path=file) from None
         except json.JSONDecodeError as error:
             raise InputError(f"invalid JSON: {error.msg}", path=file, line=error.lineno) from None
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror}", path=file) from None
+        except (ValueError, RecursionError):  # Python's own limits on digits and on depth
+            raise InputError("invalid JSON: number too long or nesting too deep", path=file) from None
         if not isinstance(values, dict):
             raise InputError("expected a JSON object of settings", path=file)
         known = {each.name: each for each in fields(cls)}
@@ -245,7 +249,9 @@ class OptimConfig(Config):
     eval_every: int = setting(
         "Steps between dev evaluations.", default=125, source="SimCSE scripts", at_least=1
     )
-    seed: int = setting("Seed of every random choice.", default=42, source="SimCSE scripts", at_least=0)
+    seed: int = setting(
+        "Seed of every random choice.", default=42, source="SimCSE scripts", at_least=0, at_most=2**32 - 1
+    )
 
 
 # One class per command. -------------------------------------------------------------------------------------------------

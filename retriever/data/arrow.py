@@ -8,6 +8,7 @@ from typing import overload
 
 import pyarrow as pa
 
+from retriever.data.files import unreadable
 from retriever.errors import InputError
 from retriever.records import Passage
 
@@ -46,8 +47,8 @@ class PassageTable(Sequence[Passage]):
     def __init__(self, path: Path) -> None:
         try:
             self._table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        except FileNotFoundError:
-            raise InputError("no such file", path=path) from None
+        except OSError as error:
+            raise unreadable(path, error) from None
         except pa.ArrowInvalid as error:
             raise InputError(f"not an Arrow file of passages ({error})", path=path) from None
         if self._table.schema != SCHEMA:
@@ -63,6 +64,8 @@ class PassageTable(Sequence[Passage]):
     def __getitem__(self, row: int | slice) -> Passage | list[Passage]:
         if isinstance(row, slice):
             start, stop, step = row.indices(len(self))
+            if step < 0:
+                raise ValueError("passages are read forwards only")
             return self._passages(self._table.slice(start, max(0, stop - start)))[::step]
         if not 0 <= row < len(self):  # a negative row would silently be another passage
             raise IndexError(row)

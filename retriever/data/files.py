@@ -29,10 +29,7 @@ def atomic_file(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]
             ``path`` is a folder.
     """
     target = path.resolve()  # renaming over a link would turn the link into a file
-    if target.is_dir():
-        raise InputError("is a folder, expected a file to write", path=path)
-    if not target.parent.is_dir():
-        raise InputError("no such folder", path=path.parent)
+    require_writable(path)
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
     try:
         file = _create(temporary, mode)
@@ -123,13 +120,32 @@ def require_new_folder(path: Path) -> None:
     """Check that an output folder does not exist yet or is empty; it is not created.
 
     Raises:
-        InputError: it holds something, or it is a file.
+        InputError: it holds something, is a file, or cannot be made where it is asked for.
     """
+    above = next((each for each in path.absolute().parents if each.exists()), Path("/"))
+    if not above.is_dir():
+        raise InputError("is a file, so no output folder can be made in it", path=above)
+    if not os.access(above, os.W_OK):
+        raise InputError("no output folder can be made here: not permitted", path=above)
     if path.is_dir():
         if any(path.iterdir()):
             raise InputError("output folder exists and is not empty", path=path)
     elif path.exists():
         raise InputError("output folder exists and is a file", path=path)
+
+
+def require_writable(path: Path) -> None:
+    """Check, before long work, that a file can be written there: its folder exists and it is no folder itself.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if path.is_dir():
+        raise InputError("is a folder, expected a file to write", path=path)
+    if not path.parent.is_dir():
+        raise InputError("no such folder", path=path.parent)
+    if not os.access(path.parent, os.W_OK):
+        raise InputError("cannot write here: not permitted", path=path)
 
 
 def file_sha256(path: Path) -> str:

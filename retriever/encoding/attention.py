@@ -20,6 +20,10 @@ SHORTER = 0.7
 """A text shorter than this share of its group's longest starts a new group: its padding would cost more than a call."""
 
 
+NOT_PLAIN = ("sliding_window", "softcap", "s_aux", "position_bias")
+"""Arguments by which architectures ask for more than scaled dot products between all tokens of a text."""
+
+
 @dataclass(frozen=True)
 class Group:
     """Texts of similar length, padded to the longest of them inside attention.
@@ -88,7 +92,7 @@ def packed_attention(
     packing: Packing,
     scaling: float | None = None,
     dropout: float = 0.0,
-    **_: object,
+    **others: object,
 ) -> tuple[Tensor, None]:
     """Attention within each text of a packed batch; the signature is that of transformers' AttentionInterface.
 
@@ -101,10 +105,16 @@ def packed_attention(
         packing: where each text lies.
         scaling: factor on the scores; default 1/√(head size).
         dropout: probability of dropping an attention weight.
+        others: whatever else an architecture passes; what would change the result is refused.
 
     Returns:
         (1, S, heads, head size), and None in place of the weights.
+
+    Raises:
+        ValueError: the architecture asks for attention that this is not: the model then runs padded.
     """
+    if asked := [name for name in NOT_PLAIN if others.get(name) is not None]:
+        raise ValueError(f"packed attention knows no {', '.join(asked)}")
     flat = [states[0].transpose(0, 1) for states in (query, key, value)]  # (S, heads, head size)
     outputs = []
     for group in packing.groups:

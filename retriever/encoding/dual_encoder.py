@@ -65,7 +65,7 @@ class DualEncoder(nn.Module):
         Args:
             name: as for ``Encoder.load``.
             pooling: as for ``Encoder.load``.
-            max_length: tokens per passage (and per question, where one encoder does both), instead of what is declared.
+            max_length: tokens per passage, instead of what the folder declares.
             passage_format: how title and text become one input, instead of what the folder declares.
             device: auto, cpu, cuda, cuda:N or mps.
             precision: auto, bf16 or fp32.
@@ -103,6 +103,7 @@ class DualEncoder(nn.Module):
         folder = Path(folder)
         if self.shared:
             self.query.save(folder)
+            (folder / DUAL_ENCODER_FILE).unlink(missing_ok=True)
             return
         self.query.save(folder / "query")
         self.passage.save(folder / "passage")

@@ -97,6 +97,10 @@ class Encoder(nn.Module):
         """
         target = choose_device(device)
         folder = locate_model(str(name))
+        if (folder / "dual_encoder.json").is_file():
+            raise InputError(
+                f"holds two encoders: name {folder / 'query'} or {folder / 'passage'}", path=folder
+            )
         settings = read_settings(folder)
         if settings is None:
             if pooling is None:
@@ -155,7 +159,7 @@ class Encoder(nn.Module):
 
     @property
     def _settings_for_fingerprint(self) -> dict[str, object]:
-        """The settings that change an embedding; the passage format and lengths are recorded by the index itself."""
+        """The settings that change an embedding; the index records passage format and length, which it may choose."""
         kept = self.settings
         prompts = {role: prompt for role, prompt in kept.prompts.items() if prompt}
         return {
@@ -163,6 +167,8 @@ class Encoder(nn.Module):
             "normalize": kept.normalize,
             "prompts": prompts,
             "lowercase": kept.lowercase,
+            "similarity": kept.similarity,
+            "query_max_length": kept.query_max_length,
             "head": kept.head_activation,
         }
 
@@ -211,7 +217,9 @@ class Encoder(nn.Module):
         if self.settings.lowercase:
             texts = [text.lower() for text in texts]
             titles = None if titles is None else [title.lower() for title in titles]
-        return tokenize(self.tokenizer, texts, titles, max_length=max_length or own)
+        return tokenize(
+            self.tokenizer, texts, titles, max_length=self._longest(max_length) if max_length else own
+        )
 
     def forward(self, tokens: Tokens) -> Tensor:
         """N texts → (N, D) float32 embeddings, with gradient when torch records one."""

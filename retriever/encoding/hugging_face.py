@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -17,15 +18,18 @@ def load_transformer(folder: Path, name: str) -> tuple[PreTrainedModel, PreTrain
     if not any(folder.glob("*.safetensors")):
         pickled = " (only pickled ones, which are not read)" if any(folder.glob("*.bin")) else ""
         raise InputError(f"no weights in safetensors format{pickled}", path=folder)
-    options: dict[str, Any] = {"output_loading_info": True, "use_safetensors": True, "dtype": torch.float32}
+    safe: dict[str, Any] = {
+        "trust_remote_code": False
+    }  # unset, transformers would ask on stdin, and "y" would run it
+    options = {**safe, "output_loading_info": True, "use_safetensors": True, "dtype": torch.float32}
     try:
         with quiet_transformers():
             try:
                 transformer, report = AutoModel.from_pretrained(folder, add_pooling_layer=False, **options)
             except TypeError:  # architectures without a pooler do not know the argument
                 transformer, report = AutoModel.from_pretrained(folder, **options)
-            tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+            tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise InputError(
             f"cannot be loaded as a Hugging Face encoder: {str(error).splitlines()[0]}", path=folder
         ) from error

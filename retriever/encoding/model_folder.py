@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -73,14 +74,41 @@ def read_settings(folder: Path) -> EncoderSettings | None:
                 f"format version {version}, this program reads {FORMAT_VERSION}", path=folder / SETTINGS_FILE
             )
         try:
-            return EncoderSettings(**values)
+            settings = EncoderSettings(**values)
         except TypeError as error:
             raise InputError(
                 f"not the settings of an encoder ({error})", path=folder / SETTINGS_FILE
             ) from None
+        _check(settings, folder / SETTINGS_FILE)
+        return settings
     if (folder / MODULES_FILE).is_file():
         return _read_sentence_transformers(folder)
     return None
+
+
+def _check(settings: EncoderSettings, file: Path) -> None:
+    """Every value is one that this program knows: a file may have been edited, or be of a later version."""
+    choices = {
+        "pooling": get_args(PoolingMode),
+        "similarity": get_args(Similarity),
+        "passage_format": get_args(PassageFormat),
+        "head_activation": (None, *ACTIVATIONS),
+        "normalize": (True, False),
+        "lowercase": (True, False),
+        "head_train_only": (False,),
+    }
+    for name, known in choices.items():
+        if getattr(settings, name) not in known:
+            listed = ", ".join(map(str, known))
+            raise InputError(f"{name} '{getattr(settings, name)}' is not known (known: {listed})", path=file)
+    for name in ("max_length", "query_max_length"):
+        value = getattr(settings, name)
+        if not isinstance(value, int) and (value is not None or name == "max_length"):
+            raise InputError(f"{name} must be a whole number, got {value!r}", path=file)
+    if not isinstance(settings.prompts, dict) or not all(
+        isinstance(each, str) for each in settings.prompts.values()
+    ):
+        raise InputError("prompts must be an object of strings", path=file)
 
 
 def transformer_folder(folder: Path) -> Path:
@@ -97,8 +125,11 @@ def read_head(folder: Path) -> nn.Linear | None:
     file = folder / modules["Dense"] / "model.safetensors"
     if not file.is_file():
         raise InputError("no such file (the head's weights; pickled ones are not read)", path=file)
-    weights = load_file(file)
-    out_features, in_features = weights["linear.weight"].shape
+    try:
+        weights = load_file(file)
+        out_features, in_features = weights["linear.weight"].shape
+    except (SafetensorError, KeyError) as error:
+        raise InputError(f"not the weights of a linear layer ({error})", path=file) from None
     head = nn.Linear(in_features, out_features, bias="linear.bias" in weights)
     head.load_state_dict({name.removeprefix("linear."): each for name, each in weights.items()})
     return head
@@ -248,7 +279,8 @@ def _read_pooling(file: Path) -> PoolingMode:
     values = _object(file)
     if values.get("include_prompt", True) is False:
         raise InputError("pooling without the prompt's tokens is not supported", path=file)
-    chosen = [values["pooling_mode"]] if "pooling_mode" in values else []
+    named = values.get("pooling_mode", [])
+    chosen = [*named] if isinstance(named, list) else [str(named)]
     chosen += [name for name, on in values.items() if name.startswith("pooling_mode_") and on]
     modes: dict[str, PoolingMode] = {
         "cls": "cls",

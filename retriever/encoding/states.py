@@ -4,12 +4,13 @@ import logging
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from retriever.encoding.attention import PACKED, Packing
 from retriever.encoding.hugging_face import quiet_transformers
 from retriever.encoding.tokens import Tokens
+from retriever.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,8 @@ def packed_position_offset(transformer: PreTrainedModel) -> int | None:
     generator = torch.Generator().manual_seed(0)
     lengths = torch.tensor([7, 3, 5])
     pad_id = getattr(transformer.config, "pad_token_id", None) or 0
-    low, high = pad_id + 1, max(pad_id + 2, transformer.config.vocab_size)
+    words: nn.Module = transformer.get_input_embeddings()
+    low, high = pad_id + 1, max(pad_id + 2, next(words.parameters()).shape[0])
     probe = Tokens(
         torch.randint(low, high, (int(lengths.sum()),), generator=generator),
         torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]),
@@ -65,6 +67,11 @@ def packed_position_offset(transformer: PreTrainedModel) -> int | None:
     try:
         with torch.inference_mode(), quiet_transformers():
             expected = padded_states(transformer, probe, all_layers=False)[0]
+    except (TypeError, ValueError, RuntimeError, IndexError, AttributeError) as error:
+        kind = type(transformer).__name__
+        raise InputError(f"{kind} is not a text encoder: token ids alone do not run ({error})") from error
+    try:
+        with torch.inference_mode(), quiet_transformers():
             transformer.set_attn_implementation(PACKED)
             for offset in (0, pad_id + 1):
                 found = packed_states(transformer, probe, offset, all_layers=False)[0]

@@ -150,6 +150,12 @@ def _judged_questions(questions: Sequence[Question], qrels: Qrels) -> list[Quest
     judged = [question for question in questions if question.query.id in relevant]
     if not judged:
         raise InputError("the qrels name no relevant passage for any of the questions")
+    if len(judged) < len(questions):
+        logger.warning(
+            "%d of %d questions are not judged by the qrels: left out",
+            len(questions) - len(judged),
+            len(questions),
+        )
     if len(judged) < len(relevant):
         logger.warning(
             "%d of %d judged queries are not among the questions", len(relevant) - len(judged), len(relevant)

@@ -17,7 +17,6 @@ from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.shards import Shard, embed_corpus
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.layout import (
-    CURRENT,
     FIRST_GENERATION,
     SHARDS,
     Generation,
@@ -90,10 +89,9 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
 
 
 def _require_free(output: Path) -> None:
-    """The output is new or empty, or holds what a killed build left: shards, and perhaps a generation not yet in force."""
-    left = {each.name for each in output.iterdir()} if output.is_dir() else set()
-    ours = {SHARDS, FIRST_GENERATION, f"{FIRST_GENERATION}.tmp"}
-    if CURRENT in left or not left <= ours or SHARDS not in left:
+    """The output is new or empty, or holds what a killed build left: shards, or a generation not yet in force."""
+    left = {each.name for each in output.iterdir()} if output.is_dir() else {str(output)}
+    if not left <= {SHARDS, FIRST_GENERATION, f"{FIRST_GENERATION}.tmp"}:
         require_new_folder(output)
 
 
@@ -121,6 +119,7 @@ def _made_with(manifest: Manifest) -> dict[str, object]:
     """What the vectors depend on."""
     return {
         "model": manifest.model.fingerprint,
+        "similarity": manifest.similarity,
         "passages": manifest.passages_sha256,
         "passage_format": manifest.passage_format,
         "max_length": manifest.max_length,

@@ -42,11 +42,15 @@ class ModelReference:
     def of(cls, name: str, fingerprint: str, index: Path, pooling: PoolingMode | None) -> "ModelReference":
         """The reference to a model, from an index folder."""
         local = Path(name).is_dir()
-        return cls(fingerprint, name, os.path.relpath(name, index) if local else None, pooling)
+        folder = os.path.relpath(Path(name).resolve(), index.resolve()) if local else None
+        return cls(fingerprint, name, folder, pooling)
 
     def locate(self, index: Path) -> str:
-        """The model's name or folder, as seen from here."""
-        return self.name if self.folder is None else str(index / self.folder)
+        """The model's name, or its folder: where it lay beside the index, else as the user typed it."""
+        if self.folder is None:
+            return self.name
+        beside = Path(os.path.normpath(index.resolve() / self.folder))
+        return str(beside) if beside.is_dir() or not Path(self.name).is_dir() else self.name
 
 
 @dataclass(frozen=True)

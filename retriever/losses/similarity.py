@@ -1,4 +1,4 @@
-"""The one place where embeddings are compared."""
+"""The one place where a loss compares embeddings; evaluation, which knows no torch, has its own in ``evaluation/sts``."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,6 @@ def similarity_matrix(first: Tensor, second: Tensor, kind: Similarity) -> Tensor
     """
     first, second = PREPARE[kind](first), PREPARE[kind](second)
     return first @ second.T
-
-
-def paired_similarity(first: Tensor, second: Tensor, kind: Similarity) -> Tensor:
-    """Row n against row n: (N, D) × (N, D) → (N,)."""
-    return (PREPARE[kind](first) * PREPARE[kind](second)).sum(-1)
 
 
 PREPARE: dict[Similarity, Callable[[Tensor], Tensor]] = {

@@ -9,6 +9,7 @@ from retriever.config import MineConfig
 from retriever.data.answers import has_answer
 from retriever.data.corpus import read_passage_table
 from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples
+from retriever.data.files import require_writable
 from retriever.data.lines import format_of, read_json_objects
 from retriever.errors import InputError
 from retriever.lexical.bm25 import Bm25Searcher, build_bm25
@@ -27,6 +28,9 @@ def mine_corpus(config: MineConfig, *, progress: Progress = no_progress) -> Mini
     """
     if config.output.resolve() in (config.questions.resolve(), config.passages.resolve()):
         raise InputError("the output is one of the inputs", path=config.output)
+    if config.output.suffix != ".jsonl":
+        raise InputError("the output is DPR JSONL: its name must end in .jsonl", path=config.output)
+    require_writable(config.output)
     passages = read_passage_table(config.passages)
     report = MiningReport()
     with TemporaryDirectory(prefix="bm25-") as folder:
@@ -41,8 +45,18 @@ def mine_corpus(config: MineConfig, *, progress: Progress = no_progress) -> Mini
             report=report,
         )
         with progress(None, "mine") as advance:
-            write_dpr_examples(config.output, counted(mined, advance))
+            write_dpr_examples(config.output, some(counted(mined, advance), config.questions))
     return report
+
+
+def some(examples: Iterable[DprExample], path: Path) -> Iterator[DprExample]:
+    """The examples, of which there must be one."""
+    empty = True
+    for each in examples:
+        empty = False
+        yield each
+    if empty:
+        raise InputError("no question has a positive passage: there is nothing to train on", path=path)
 
 
 def read_examples(

@@ -53,10 +53,12 @@ def _bm25(index: Path) -> Searcher:
 
 def _dense(index: Path, manifest: Manifest, name: str | None, device: str, precision: Precision) -> Searcher:
     from retriever.data.arrow import PassageTable
+    from retriever.encoding.device import choose_device, choose_precision
     from retriever.encoding.dual_encoder import DualEncoder
     from retriever.index.faiss_index import FaissIndex
     from retriever.search.dense import DenseSearcher
 
+    choose_precision(precision, choose_device(device))  # a device that is missing is not the model's fault
     asked = name or manifest.model.locate(index)
     try:
         model = DualEncoder.load(asked, pooling=manifest.model.pooling, device=device, precision=precision)

@@ -82,7 +82,12 @@ def _load(config: TrainDprConfig) -> DualEncoder:
 
     def one() -> Encoder:
         encoder, _ = load_for_training(
-            config, plain_pooling="cls", plain_similarity="dot", max_length=config.passage_max_length
+            config.model,
+            pooling=config.pooling,
+            plain_similarity="dot",
+            max_length=config.passage_max_length,
+            device=config.device,
+            precision=config.precision,
         )
         similarity = config.similarity or encoder.settings.similarity
         encoder.settings = replace(

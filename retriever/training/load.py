@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from retriever.choices import HeadMode, PoolingMode, Similarity
-from retriever.config import EncoderConfig
+from retriever.choices import HeadMode, PoolingMode, Precision, Similarity
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.locate import locate_model
 from retriever.encoding.model_folder import EncoderSettings, read_settings
@@ -15,32 +14,29 @@ logger = logging.getLogger(__name__)
 
 
 def load_for_training(
-    config: EncoderConfig,
+    model: str,
     *,
-    plain_pooling: PoolingMode,
+    pooling: PoolingMode | None,
     plain_similarity: Similarity,
     max_length: int | None = None,
+    device: str,
+    precision: Precision,
 ) -> tuple[Encoder, EncoderSettings | None]:
     """The encoder, and what its folder declared (None: a plain Hugging Face folder, for which the defaults here hold).
 
     Args:
-        config: model, pooling, device and precision.
-        plain_pooling: pooling of a plain folder when the user names none.
+        model: as for ``Encoder.load``.
+        pooling: what the user asked for; of a plain folder without it: cls, as both papers do.
         plain_similarity: similarity of a plain folder.
         max_length: instead of what the folder declares.
+        device: as for ``Encoder.load``.
+        precision: as for ``Encoder.load``.
     """
-    declared = read_settings(locate_model(config.model))
-    pooling = config.pooling
+    declared = read_settings(locate_model(model))
     if declared is None and pooling is None:
-        pooling = plain_pooling
-        logger.info("%s declares no pooling: training with %s", config.model, pooling)
-    encoder = Encoder.load(
-        config.model,
-        pooling=pooling,
-        max_length=max_length,
-        device=config.device,
-        precision=config.precision,
-    )
+        pooling = "cls"
+        logger.info("%s declares no pooling: training with cls", model)
+    encoder = Encoder.load(model, pooling=pooling, max_length=max_length, device=device, precision=precision)
     if declared is None:
         encoder.settings = replace(encoder.settings, similarity=plain_similarity)
     return encoder, declared

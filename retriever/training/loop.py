@@ -98,17 +98,19 @@ def fit(
         InputError: the loss stops being a number. What was saved stays.
     """
     best = None if dev is None else _judge(dev, 0, None, run, save)
-    window = _Window(run, optimization)
+    window = _Window(run)
     embedder.train()
     with progress(optimization.total_steps, "train") as advance:
         for step in range(1, optimization.total_steps + 1):
             batch = next(batches)
+            window.learning_rate = float(optimization.schedule.get_last_lr()[0])
             window.add(step, batch, *_train_step(embedder, objective, batch, optimization))
             advance(1)
             if dev is not None and (step % dev.every == 0 or step == optimization.total_steps):
                 window.flush(step)
                 best = _judge(dev, step, best, run, save)
                 embedder.train()
+                window.since = time.perf_counter()
         window.flush(optimization.total_steps)
     if best is None:
         run.save_model(save)
@@ -152,8 +154,8 @@ def _readable(metrics: dict[str, float]) -> str:
 class _Window:
     """Collects losses on the device and writes their mean every few steps."""
 
-    def __init__(self, run: RunDirectory, optimization: Optimization) -> None:
-        self.run, self.optimization = run, optimization
+    def __init__(self, run: RunDirectory) -> None:
+        self.run, self.learning_rate = run, 0.0
         self.losses: list[torch.Tensor] = []
         self.norms: list[torch.Tensor] = []
         self.examples = self.tokens = 0
@@ -175,10 +177,10 @@ class _Window:
     def flush(self, step: int) -> None:
         if not self.losses:
             return
-        losses = torch.stack(self.losses)
-        if not bool(torch.isfinite(losses).all()):
+        losses, norms = torch.stack(self.losses), torch.stack(self.norms)
+        if not bool(torch.isfinite(losses).all() and torch.isfinite(norms).all()):
             raise InputError(
-                f"the loss is not a number any more (step {step}): lower --learning-rate or use --precision fp32"
+                f"loss or gradient is not a number any more (step {step}): lower --learning-rate or use --precision fp32"
             )
         if bool((losses == 0).any()):
             logger.warning("step %d: the loss is exactly 0: there is nothing to learn in these batches", step)
@@ -187,8 +189,8 @@ class _Window:
             {
                 "step": step,
                 "loss": float(losses.mean()),
-                "gradient_norm": float(torch.stack(self.norms).mean()),
-                "learning_rate": self.optimization.schedule.get_last_lr()[0],
+                "gradient_norm": float(norms.mean()),
+                "learning_rate": self.learning_rate,
                 "examples_per_second": round(self.examples / seconds, 2),
                 "tokens_per_second": round(self.tokens / seconds, 1),
             }

@@ -110,12 +110,15 @@ def _announce(config: OptimConfig, recipe: Recipe, total_steps: int) -> None:
         config.seed,
         negatives,
     )
-    passages = recipe.training_set.passages
-    if passages.num_truncated > TRUNCATED_SHARE * len(passages):
-        logger.warning(
-            "%.0f %% of the training texts are longer than the maximum length and are cut",
-            100 * passages.num_truncated / len(passages),
-        )
+    for name, texts in {
+        "anchors": recipe.training_set.anchors,
+        "passages": recipe.training_set.passages,
+    }.items():
+        if texts.num_truncated > TRUNCATED_SHARE * len(texts):
+            share = 100 * texts.num_truncated / len(texts)
+            logger.warning(
+                "%.0f %% of the training %s are longer than the maximum length and are cut", share, name
+            )
     short = sum(len(each) < recipe.num_hard_negatives for each in recipe.training_set.hard_negatives)
     if short:
         logger.warning("%d examples have fewer than %d hard negatives", short, recipe.num_hard_negatives)

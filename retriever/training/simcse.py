@@ -52,7 +52,13 @@ def train_simcse(
     supervised = _is_supervised(examples, config.train)
     task = None if config.dev is None else read_sts_task(config.dev, split="dev")
     torch.manual_seed(config.seed)
-    encoder, declared = load_for_training(config, plain_pooling="cls", plain_similarity="cosine")
+    encoder, declared = load_for_training(
+        config.model,
+        pooling=config.pooling,
+        plain_similarity="cosine",
+        device=config.device,
+        precision=config.precision,
+    )
     plain_head: HeadMode = "keep" if supervised else "train_only"
     if encoder.head is None:
         add_head(
@@ -109,7 +115,8 @@ def simcse_training_set(
         passages=tokens,
         anchor=torch.tensor(anchor),
         positive=torch.tensor(positive),
-        known_positives=known_positives(anchor, [[row] for row in positive]),
+        # the anchor itself is no negative of its own: paraphrase data hold (a, b) and (b, a)
+        known_positives=known_positives(anchor, [list(each) for each in zip(positive, anchor, strict=True)]),
         hard_negatives=hard_negatives,
     )
 

@@ -71,7 +71,7 @@ def test_the_same_sentence_is_the_same_id_and_an_anchors_positives_are_all_known
     ]
     found = simcse_training_set(examples, encoder, max_length=8)
     assert found.positive[0] == found.positive[2]
-    assert found.known_positives.tolist() == [[2, 3], [2, 3], [2, -1]]
+    assert found.known_positives.tolist() == [[2, 0, 3], [2, 0, 3], [2, 1, -1]]
 
 
 def test_unsupervised_the_positive_is_the_anchor(encoder: Encoder) -> None:

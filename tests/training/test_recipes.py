@@ -260,7 +260,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_what_was_saved(
     with pytest.raises(InputError) as error:
         train_simcse(config)
     assert str(error.value) == (
-        "the loss is not a number any more (step 10): lower --learning-rate or use --precision fp32"
+        "loss or gradient is not a number any more (step 10): lower --learning-rate or use --precision fp32"
     )
     start = Encoder.load(tmp_path / "run", device="cpu", precision="fp32")
     assert torch.isfinite(torch.from_numpy(start.encode(["the cat"]))).all()
