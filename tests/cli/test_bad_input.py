@@ -180,3 +180,69 @@ def test_bm25_of_an_index_that_has_none(here: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err.splitlines()[-1] == (
         "error: out: built without --bm25, so mode bm25 cannot be had"
     )
+
+
+def test_rankings_that_cannot_be_written_are_refused_before_the_evaluation(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(INDEX.replace("data", "passages.tsv").split()) == 0
+    capsys.readouterr()
+    command = "eval retrieval --index out --questions questions.jsonl --rankings none/run.trec --device cpu"
+    assert main(command.split()) == 2
+    said = capsys.readouterr()
+    assert said.err.splitlines() == ["error: none: no such folder"]
+    assert said.out == ""
+
+
+def test_an_id_that_trec_cannot_hold_costs_the_rankings_and_not_the_results(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "spaces.tsv").write_text("id\ttext\ttitle\nthe cat\tthe cat sat\tcat\n")
+    (here / "questions.jsonl").write_text('{"question": "who sat ?", "positive_passage_id": "the cat"}\n')
+    assert main(INDEX.replace("data", "spaces.tsv").split()) == 0
+    capsys.readouterr()
+    command = "eval retrieval --index out --questions questions.jsonl --rankings run.trec --device cpu"
+    assert main(command.split()) == 2
+    said = capsys.readouterr()
+    assert "accuracy@1" in said.out
+    assert said.err.splitlines()[-1].startswith("error: run.trec: passage id holds white space: 'the cat'")
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("hard.jsonl.gz", "hard.jsonl.gz: the output is DPR JSONL: its name must end in .jsonl"),
+        ("none/hard.jsonl", "none: no such folder"),
+    ],
+)
+def test_mining_into_a_file_that_nothing_could_read_is_refused(
+    here: Path, capsys: pytest.CaptureFixture[str], output: str, message: str
+) -> None:
+    command = f"mine --questions questions.jsonl --passages passages.tsv --output {output}"
+    assert main(command.split()) == 2
+    assert capsys.readouterr().err.splitlines() == [f"error: {message}"]
+
+
+def test_mining_that_finds_no_positive_writes_no_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "questions.jsonl").write_text('{"question": "who sat ?", "answers": ["nobody"]}\n')
+    assert main("mine --questions questions.jsonl --passages passages.tsv --output hard.jsonl".split()) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: questions.jsonl: no question has a positive passage: there is nothing to train on"
+    )
+    assert not (here / "hard.jsonl").exists()
+
+
+def test_a_question_that_is_not_utf_8(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(INDEX.replace("data", "passages.tsv").split()) == 0
+    assert main(["search", "out", "\udcff cat", "--device", "cpu"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "error: the question is not UTF-8"
+
+
+def test_a_folder_as_config_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("info model --config model".split()) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "error: model: cannot be read: Is a directory"
+
+
+def test_a_seed_beyond_what_generators_take(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SIMCSE.replace("data", "passages.tsv").split(), "--seed", "20241122153000"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: --seed must be at most 4")

@@ -136,3 +136,10 @@ def test_sha256_is_that_of_the_bytes(tmp_path):
     content = bytes(range(256)) * 5000
     (tmp_path / "f").write_bytes(content)
     assert file_sha256(tmp_path / "f") == hashlib.sha256(content).hexdigest()
+
+
+def test_an_output_folder_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError) as error:
+        require_new_folder(tmp_path / "file" / "run" / "1")
+    assert str(error.value) == f"{tmp_path / 'file'}: is a file, so no output folder can be made in it"

@@ -11,6 +11,8 @@ from transformers import (
     BertModel,
     DistilBertConfig,
     DistilBertModel,
+    ModernBertConfig,
+    ModernBertModel,
     MPNetConfig,
     MPNetModel,
     PreTrainedModel,
@@ -124,3 +126,15 @@ def test_groups_cover_every_token_once_and_waste_little(lengths: list[int]) -> N
 
 def test_texts_of_very_different_length_do_not_share_a_group() -> None:
     assert group_sizes([100, 90, 71, 69, 50, 10]) == [3, 2, 1]
+
+
+def test_local_attention_is_not_taken_for_plain_attention() -> None:
+    torch.manual_seed(0)
+    sizes = {**SIZES, "pad_token_id": 0, "global_attn_every_n_layers": 2, "local_attention": 4}
+    model = ModernBertModel(
+        ModernBertConfig(**sizes, bos_token_id=1, eos_token_id=2, cls_token_id=1, sep_token_id=2)
+    )
+    tokens = some_tokens()
+    expected = padded_states(model.eval(), tokens, all_layers=False)[0]
+    assert packed_position_offset(model) is None
+    assert torch.equal(padded_states(model, tokens, all_layers=False)[0], expected)

@@ -79,3 +79,20 @@ def test_encoders_of_different_size_are_refused(encoder: Encoder, plain_folder: 
     with pytest.raises(InputError) as error:
         DualEncoder(encoder, other)
     assert str(error.value) == "the question encoder gives 32 dimensions, the passage encoder 16"
+
+
+def test_two_encoders_are_not_taken_for_one(plain_folder: Path, tmp_path: Path) -> None:
+    DualEncoder(*(tiny_encoder(plain_folder, SETTINGS) for _ in range(2))).save(tmp_path / "model")
+    with pytest.raises(InputError) as error:
+        Encoder.load(tmp_path / "model", device="cpu")
+    folder = tmp_path / "model"
+    assert (
+        str(error.value) == f"{folder}: holds two encoders: name {folder / 'query'} or {folder / 'passage'}"
+    )
+
+
+def test_one_encoder_saved_where_two_lay_is_one(plain_folder: Path, tmp_path: Path) -> None:
+    DualEncoder(*(tiny_encoder(plain_folder, SETTINGS) for _ in range(2))).save(tmp_path / "model")
+    shared = DualEncoder(tiny_encoder(plain_folder, replace(SETTINGS, pooling="cls")))
+    shared.save(tmp_path / "model")
+    assert load(tmp_path / "model").fingerprint == shared.fingerprint

@@ -128,11 +128,13 @@ def test_weights_pooling_and_prompts_change_the_fingerprint(plain_folder: Path) 
         tiny_encoder(plain_folder, replace(settings, pooling="cls")),
         tiny_encoder(plain_folder, replace(settings, prompts={"query": "what is "})),
         tiny_encoder(plain_folder, replace(settings, normalize=True)),
+        tiny_encoder(plain_folder, replace(settings, similarity="dot")),
+        tiny_encoder(plain_folder, replace(settings, query_max_length=8)),
     ]
     changed = tiny_encoder(plain_folder, settings)
     with torch.no_grad():
         next(changed.parameters()).view(-1)[100] += 1e-3
-    assert len({each.fingerprint for each in [encoder, changed, *others]}) == 5
+    assert len({each.fingerprint for each in [encoder, changed, *others]}) == 7
 
 
 def test_bf16_embeddings_are_close_to_fp32_and_stored_as_float32(model_folder: Path) -> None:
@@ -203,3 +205,8 @@ def test_missing_weights_are_an_error_and_not_random(model_folder: Path, tmp_pat
         "weights are missing or of another shape, they would be random: encoder.layer.1.output.dense.weight …"
     )
     assert str(error.value) == f"{folder}: {expected}"
+
+
+def test_a_length_for_training_beyond_the_position_embeddings_is_refused(encoder: Encoder) -> None:
+    with pytest.raises(InputError, match="max length 65 is more than model"):
+        encoder.tokenize(["the cat"], max_length=65)

@@ -241,3 +241,16 @@ def test_what_is_no_index_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         opened(tmp_path)
     assert str(error.value) == f"{tmp_path}: not an index folder (no CURRENT)"
+
+
+def test_a_build_killed_before_its_first_shard_can_be_run_again(config: IndexConfig) -> None:
+    (config.output / "generation-000001.tmp" / "segments" / "0001").mkdir(parents=True)
+    (config.output / "generation-000001.tmp" / "segments" / "0001" / "passages.arrow").write_bytes(b"half")
+    assert opened(build_index(config)).search(["cat"], 1)[0].ids
+
+
+def test_a_device_that_is_missing_is_not_blamed_on_the_model(config: IndexConfig) -> None:
+    index = build_index(config)
+    with pytest.raises(InputError) as error:
+        open_searcher(index, device="cuda:99")
+    assert str(error.value).startswith("device 'cuda:99' is not there")

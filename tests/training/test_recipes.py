@@ -109,6 +109,9 @@ def test_a_run_directory_repeats_the_run(unsupervised: Path, plain_folder: Path,
     first, second = (Encoder.load(each, device="cpu", precision="fp32") for each in (run, tmp_path / "again"))
     assert first.fingerprint == second.fingerprint
     assert json.loads((run / "environment.json").read_text())["seed"] == 42
+    assert metrics(run)[-1]["learning_rate"] == pytest.approx(
+        3e-5 / 3
+    )  # of the last of three steps, not after it
     assert json.loads((run / "results.json").read_text()) == {"steps": 3, "model": "last", "dev": None}
 
 
