@@ -1,8 +1,9 @@
 """Does DPR beat the model that it starts from? The demo over three seeds, on packages that training never saw.
 
-    python benchmarks/python_docs_seeds.py [--quick] [--full] [--seeds 1,2,3] [--folder DIR]
+    python benchmarks/python_docs_seeds.py [--quick] [--full] [--seeds 42,1,2] [--folder DIR]
 
-Runs ``data_scripts/demo.py`` once a seed over one data set (what is there is reused) and compares, question by question, with a
+Runs ``data_scripts/demo.py`` once a seed over one data set, the first in the folder that ``make demo`` uses (what is there is
+reused), and compares, question by question, with a
 paired bootstrap interval over the questions (each question's value is its mean over the seeds). ``--quick`` takes one seed.
 A table goes to standard error, one JSON object to standard output.
 """
@@ -84,12 +85,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one seed")
     parser.add_argument("--full", action="store_true", help="the whole corpus: hours on a CPU")
-    parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--folder", type=Path, default=Path("demo/seeds"))
+    parser.add_argument("--seeds", default="42,1,2")
+    parser.add_argument("--folder", type=Path, help="default: demo or demo-full")
     given = parser.parse_args()
     seeds = [int(seed) for seed in given.seeds.split(",")][: 1 if given.quick else None]
-    data = given.folder / "data"
-    folders = [given.folder / f"seed-{seed}" for seed in seeds]
+    folder = given.folder or Path("demo-full" if given.full else "demo")
+    data = folder / "data"
+    folders = [folder, *(folder / "seeds" / str(seed) for seed in seeds[1:])]
     for seed, folder in zip(seeds, folders, strict=True):
         run_demo(folder, data, seed, full=given.full)
     cases = compare(folders, data)

@@ -1,10 +1,13 @@
-"""Passages in an Arrow file, read by memory mapping: the text of a million passages costs no memory until it is shown."""
+"""Arrow tables: the passages of an index, memory-mapped, and the Parquet files in which hubs keep data sets.
+
+The text of a million passages costs no memory until it is shown.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import pyarrow as pa
 
@@ -35,6 +38,23 @@ def write_passage_table(path: Path, passages: Iterable[Passage]) -> tuple[int, s
             )
             count += len(batch)
     return count, digest.hexdigest()
+
+
+def read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file as objects, streamed through ``datasets``.
+
+    Raises:
+        InputError: the file is missing or no Parquet file.
+    """
+    if not path.is_file():
+        raise InputError("no such file" if not path.exists() else "is a folder, expected a file", path=path)
+    from datasets import disable_progress_bars, load_dataset  # a second to import
+
+    disable_progress_bars()
+    try:
+        yield from load_dataset("parquet", data_files=str(path.absolute()), split="train", streaming=True)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"cannot be read as Parquet ({str(error).splitlines()[0]})", path=path) from None
 
 
 class PassageTable(Sequence[Passage]):

@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 from retriever.data.json_record import read_records
-from retriever.data.lines import format_of, read_table, require_some
+from retriever.data.lines import RECORD_FORMATS, format_of, read_table, require_some
 from retriever.data.table import Header, are_names, check_width
 from retriever.errors import InputError
 from retriever.records import Passage
@@ -47,13 +47,13 @@ def read_passage_table(path: Path) -> dict[str, Passage]:
 
 def _located_passages(path: Path) -> Located:
     kind = format_of(path)
-    if kind in (".jsonl", ".json"):
+    if kind in RECORD_FORMATS:
         return _read_objects(path)
     if kind == ".csv":
         return _read_named_columns(path, ",")
     if kind == ".tsv":
         return _read_tsv(path)
-    raise InputError("expected a .tsv, .csv, .jsonl or .json file of passages", path=path)
+    raise InputError("expected a .tsv, .csv, .jsonl, .json or .parquet file of passages", path=path)
 
 
 def _read_objects(path: Path) -> Located:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from retriever.data.files import atomic_file
 from retriever.data.json_record import JsonRecord, read_records
-from retriever.data.lines import format_of, read_table, require_some
+from retriever.data.lines import RECORD_FORMATS, format_of, read_table, require_some
 from retriever.data.table import check_width
 from retriever.errors import InputError
 from retriever.records import DprExample, Passage, Query, Question, content_id
@@ -31,7 +31,7 @@ def read_questions(path: Path) -> Iterator[Question]:
         InputError: a file or line that is wrong, an id that occurs twice, or no question at all.
     """
     kind = format_of(path)
-    if kind in (".jsonl", ".json"):
+    if kind in RECORD_FORMATS:
         located: Iterator[tuple[int, Question]] = (
             (record.line, _question(record, number))
             for number, record in enumerate(read_records(path), start=1)
@@ -39,7 +39,7 @@ def read_questions(path: Path) -> Iterator[Question]:
     elif kind in (".csv", ".tsv"):
         located = _read_answer_table(path)
     else:
-        raise InputError("expected a .jsonl, .json, .csv or .tsv file of questions", path=path)
+        raise InputError("expected a .jsonl, .json, .parquet, .csv or .tsv file of questions", path=path)
     first_lines: dict[str, int] = {}
     for line, question in require_some(located, path, "questions"):
         _require_new_id(first_lines, question.query.id, path, line)
@@ -108,8 +108,10 @@ def read_dpr_examples(path: Path, passages: Mapping[str, Passage] | None = None)
         InputError: a file or line that is wrong, a question without positive passage, a positive that is not
             among the passages, an id that occurs twice, or no question at all.
     """
-    if format_of(path) not in (".jsonl", ".json"):
-        raise InputError("expected a .json or .jsonl file of questions with their passages", path=path)
+    if format_of(path) not in RECORD_FORMATS:
+        raise InputError(
+            "expected a .json, .jsonl or .parquet file of questions with their passages", path=path
+        )
     first_lines: dict[str, int] = {}
     for number, record in enumerate(require_some(read_records(path), path, "questions"), start=1):
         query = _query(record, number)

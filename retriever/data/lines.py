@@ -18,6 +18,10 @@ _LONGEST_FIELD = 1 << 24
 """Characters in one quoted field: above any passage, and a quote that is never closed stops here."""
 
 
+RECORD_FORMATS = (".jsonl", ".json", ".parquet")
+"""Files of objects with named fields, as ``read_json_objects`` reads them."""
+
+
 def format_of(path: Path) -> str:
     """The file's format by its name, in lower case, compression aside: ``".tsv"`` for ``nli.TSV.gz``."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -70,6 +74,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 def read_json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and object: ``.jsonl`` holds one object a line, ``.json`` one array, which is streamed.
 
+    A row of a ``.parquet`` file is an object, too, and its number stands for the line.
     Blank lines are skipped. A ``.json`` file that does not begin with ``[`` is read as one object a line,
     too: many tools write such files.
 
@@ -77,6 +82,12 @@ def read_json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         InputError: as ``read_lines``; not JSON, not an object, or a string that is no text (half a surrogate
             pair).
     """
+    if format_of(path) == ".parquet":
+        from retriever.data.arrow import read_parquet
+
+        for number, row in enumerate(read_parquet(path), start=1):
+            yield number, checked_object(row, "", path, number)
+        return
     if format_of(path) == ".json" and _begins_with_bracket(path):
         with open_input(path) as file:
             yield from read_json_array(file, path)

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from retriever.data.json_record import JsonRecord, read_records
-from retriever.data.lines import format_of, read_lines, read_table, require_some
+from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table, require_some
 from retriever.data.table import are_names, check_width, no_column
 from retriever.errors import InputError
 from retriever.records import SimcseExample
@@ -48,10 +48,12 @@ def read_simcse_examples(path: Path) -> Iterator[SimcseExample]:
         examples = _read_columns(
             path, read_table(path, delimiter="," if kind == ".csv" else "\t", quoted=kind == ".csv")
         )
-    elif kind in (".jsonl", ".json"):
+    elif kind in RECORD_FORMATS:
         examples = _read_objects(path)
     else:
-        raise InputError("expected a .txt, .csv, .tsv, .jsonl or .json file of training data", path=path)
+        raise InputError(
+            "expected a .txt, .csv, .tsv, .jsonl, .json or .parquet file of training data", path=path
+        )
     yield from require_some(examples, path, "examples")
 
 

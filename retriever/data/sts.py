@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from retriever.data.json_record import JsonRecord, kind_of, read_records
-from retriever.data.lines import format_of, read_lines, read_table
+from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table
 from retriever.data.table import Header
 from retriever.errors import InputError
 from retriever.records import SentencePair, StsTask
@@ -66,7 +66,7 @@ def read_sts_task(path: Path, split: Split = "test") -> StsTask:
 
 def _is_data(path: Path) -> bool:
     visible = not path.name.startswith(".")
-    return visible and path.is_file() and format_of(path) in (".tsv", ".csv", ".jsonl", ".json")
+    return visible and path.is_file() and format_of(path) in (".tsv", ".csv", *RECORD_FORMATS)
 
 
 def _stem(path: Path) -> str:
@@ -93,12 +93,14 @@ def _names(files: list[Path]) -> str:
 
 def _read_pairs(path: Path) -> list[SentencePair]:
     kind = format_of(path)
-    if kind in (".jsonl", ".json"):
+    if kind in RECORD_FORMATS:
         rows: Iterator[Cells] = map(_object_cells, read_records(path))
     elif kind in (".csv", ".tsv"):
         rows = _table_cells(path)
     else:
-        raise InputError("expected a .tsv, .csv, .jsonl or .json file of scored sentence pairs", path=path)
+        raise InputError(
+            "expected a .tsv, .csv, .jsonl, .json or .parquet file of scored sentence pairs", path=path
+        )
     pairs = [_pair(row, path) for row in rows if row[1].strip()]
     if not pairs:
         raise InputError("no pair with a gold score in this file", path=path)

@@ -10,7 +10,7 @@ from retriever.data.answers import has_answer
 from retriever.data.corpus import read_passage_table
 from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples
 from retriever.data.files import require_writable
-from retriever.data.lines import format_of, read_json_objects
+from retriever.data.lines import RECORD_FORMATS, format_of, read_json_objects
 from retriever.errors import InputError
 from retriever.lexical.bm25 import Bm25Searcher, build_bm25
 from retriever.protocols import Progress, Searcher, no_progress
@@ -84,7 +84,7 @@ def read_examples(
 
 def holds_contexts(path: Path) -> bool:
     """Whether a file is in DPR's training format, whose questions bring their passages with them."""
-    if format_of(path) not in (".json", ".jsonl"):
+    if format_of(path) not in RECORD_FORMATS:
         return False
     _, first = next(read_json_objects(path), (0, {}))
     return "positive_ctxs" in first

@@ -123,7 +123,7 @@ def test_an_answer_list_is_never_run_as_code(tmp_path):
         ("q.tsv", "who\t'a'\n", ":1: expected a list of answer strings, found 'a'"),
         ("q.tsv", "who\t[1972]\n", ":1: expected a list of answer strings, found [1972]"),
         ("q.jsonl", "\n", ": no questions in this file"),
-        ("q.txt", "who", ": expected a .jsonl, .json, .csv or .tsv file of questions"),
+        ("q.txt", "who", ": expected a .jsonl, .json, .parquet, .csv or .tsv file of questions"),
     ],
 )
 def test_broken_questions_are_errors(tmp_path, name, content, message):
@@ -211,7 +211,7 @@ def test_two_questions_with_one_id_are_an_error(tmp_path):
 
 
 def test_only_json_is_training_data(tmp_path):
-    expected = ": expected a .json or .jsonl file of questions with their passages"
+    expected = ": expected a .json, .jsonl or .parquet file of questions with their passages"
     assert message_of(write(tmp_path, "train.tsv", "who\t['a']"), read_dpr_examples) == expected
 
 
