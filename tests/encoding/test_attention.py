@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from retriever.choices import PoolingMode
-from retriever.encoding.attention import Packing, group_sizes
+from retriever.encoding.attention import Packing, Pad, TakeOnce, attend, group_sizes, keep_mask
 from retriever.encoding.pooling import pool
 from retriever.encoding.states import packed_position_offset, packed_states, padded_states
 from retriever.encoding.tokens import Tokens
@@ -138,3 +138,41 @@ def test_local_attention_is_not_taken_for_plain_attention() -> None:
     expected = padded_states(model.eval(), tokens, all_layers=False)[0]
     assert packed_position_offset(model) is None
     assert torch.equal(padded_states(model, tokens, all_layers=False)[0], expected)
+
+
+@pytest.mark.parametrize("dropout", [0.1, 0.5])
+def test_dropout_drops_its_share_and_keeps_the_expectation(dropout: float) -> None:
+    torch.manual_seed(0)
+    mask = keep_mask(torch.empty(3, 7, 1001, 41), dropout)
+    assert mask.shape == (3, 7, 1001, 41)
+    assert mask.unique().tolist() == pytest.approx([0.0, 1 / (1 - dropout)])
+    assert (mask == 0).double().mean().item() == pytest.approx(dropout, abs=2e-3)
+    for dimension in range(4):  # no place is favoured: each of the four values of a word, in particular
+        others = [each for each in range(4) if each != dimension]
+        assert mask.mean(others).sub(1).abs().max() < 0.2
+    quarters = mask.flatten()[: mask.numel() // 4 * 4].view(-1, 4)
+    assert quarters.mean(0).sub(1).abs().max() < 0.01
+    assert torch.corrcoef(quarters.T).fill_diagonal_(0).abs().max() < 0.02
+
+
+def test_attention_with_dropout_averages_to_attention_without() -> None:
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 3, 5, 4) for _ in range(3))
+    mask = torch.zeros(2, 1, 1, 5)
+    mask[1, ..., 3:] = float("-inf")
+    expected = attend(query, key, value, mask=mask, dropout=0.0, scaling=None)
+    draws = [attend(query, key, value, mask=mask, dropout=0.2, scaling=None) for _ in range(3000)]
+    assert torch.allclose(torch.stack(draws).mean(0), expected, atol=0.05)
+    assert not torch.allclose(draws[0], draws[1])
+
+
+def test_padding_and_taking_have_the_gradient_of_indexing() -> None:
+    states = torch.randn(6, 2, 3, dtype=torch.float64, requires_grad=True)
+    rows, real = torch.tensor([[1, 2, 3], [5, 0, 0]]), torch.tensor([0, 1, 2, 3])
+    assert torch.equal(Pad.apply(states, rows, real), states[rows])
+    weight = torch.randn(2, 3, 2, 3, dtype=torch.float64)
+    weight[1, 1:] = 0  # padding gets no gradient
+    (found,) = torch.autograd.grad((Pad.apply(states, rows, real) * weight).sum(), states)
+    (expected,) = torch.autograd.grad((states[rows] * weight).sum(), states)
+    assert torch.equal(found, expected)
+    assert torch.autograd.gradcheck(lambda each: TakeOnce.apply(each, torch.tensor([4, 0, 2])), (states,))
