@@ -136,8 +136,8 @@ def attend(
 ) -> Tensor:
     """Attention of padded texts, (n, heads, L, head size) each; PyTorch's own but for dropout on a CPU.
 
-    There PyTorch's kernel without dropout does not apply, and drawing one random double a weight took a quarter of a training
-    step: ``keep_mask`` draws a quarter as many.
+    There PyTorch's fused kernel does not apply, and its plain one draws a random number for every weight: ``keep_mask`` draws a
+    quarter as many.
     """
     if not dropout or query.device.type != "cpu":
         return nn.functional.scaled_dot_product_attention(
