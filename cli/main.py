@@ -6,7 +6,6 @@ Exit codes: 0 done; 2 the user gave something wrong (``error: …`` on stderr); 
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -41,6 +40,8 @@ def show_version(wanted: bool) -> None:
     """Print the version and stop, when --version was given."""
     if not wanted:
         return
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         found = version("contrastive-text-learning")
     except PackageNotFoundError:
