@@ -107,6 +107,10 @@ def require_rankings_can_be_written(config: EvalRetrievalConfig) -> None:
     from retriever.data.files import require_writable
 
     if config.rankings is not None:
+        if config.rankings.resolve() in {
+            each.resolve() for each in (config.questions, config.qrels) if each is not None
+        }:
+            raise InputError("the output is one of the inputs", path=config.rankings)
         require_writable(config.rankings)
 
 

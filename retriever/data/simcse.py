@@ -1,5 +1,6 @@
 """SimCSE's training data: sentences, pairs, or triplets with hard negatives."""
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_tab
 from retriever.data.table import are_names, check_width, no_column
 from retriever.errors import InputError
 from retriever.records import SimcseExample
+
+logger = logging.getLogger(__name__)
 
 _ANCHOR = ("sent0", "anchor")
 _POSITIVE = ("sent1", "positive")
@@ -76,6 +79,9 @@ class _Columns:
             raise no_column(_POSITIVE[_ANCHOR[1] in names], cells, path, line)
         if anchor is None:
             raise no_column(_ANCHOR[_POSITIVE[1] in names], cells, path, line)
+        used = {anchor, positive, *negatives}
+        if line == 1 and (unused := [name for at, name in enumerate(names) if at not in used]):
+            logger.warning("%s: columns that are not used: %s", path, ", ".join(unused))
         return cls(tuple(f"'{name}'" for name in names), anchor, positive, negatives)
 
     @classmethod

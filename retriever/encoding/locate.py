@@ -84,14 +84,15 @@ def _packaged(name: str) -> Path:
 
 def _from_hub(name: str) -> Path:
     """Download (or find in the cache) the parts of a hub model that are read: JSON, safetensors, vocabularies."""
+    hint = f" (did you mean {PACKAGED_PREFIX}{name}?)" if name in PACKAGED else ""
     try:
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"]))
     except (HFValidationError, RepositoryNotFoundError):
         raise InputError(
-            f"no model '{name}': not a folder here, and not a model on the Hugging Face hub"
+            f"no model '{name}': no such folder, and not a model on the Hugging Face hub{hint}"
         ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"no model '{name}': not a folder here, and the Hugging Face hub could not be read ({reason})"
+            f"no model '{name}': no such folder, and the Hugging Face hub could not be read{hint} ({reason})"
         ) from None

@@ -1,7 +1,7 @@
 """End-to-end evaluation of a searcher: questions in, accuracy and rank metrics with intervals out."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +105,8 @@ def evaluate_retrieval(
             _judge_by_grades(lambda question: qrels[question.query.id], _within(QRELS_METRICS, k)),
         )
         questions = _judged_questions(questions, qrels)
+        graded = [qrels[question.query.id].items() for question in questions]
+        _warn_of_unreachable([[id for id, grade in each if grade > 0] for each in graded], passages)
     rows: list[dict[str, float]] = []
     with progress(len(questions), "evaluate") as advance:
         for start in range(0, len(questions), batch_size):
@@ -171,7 +173,9 @@ def _judge_by_question(
     no_answers = [question for question in questions if not question.answers]
     for question in no_gold:
         if not question.answers:
-            raise InputError(f"question '{question.query.id}' has neither answers nor a positive passage id")
+            raise InputError(
+                f"question '{question.query.id}' has neither answers nor a positive passage id, and there are no qrels"
+            )
     if no_gold and no_answers:
         raise InputError(
             f"question '{no_gold[0].query.id}' has no positive passage id and question '{no_answers[0].query.id}' "
@@ -181,7 +185,7 @@ def _judge_by_question(
         raise InputError("judging by answers needs the passages")
     judges: dict[str, Judge] = {}
     if not no_gold:
-        _warn_of_unreachable(questions, passages)
+        _warn_of_unreachable([question.positive_ids for question in questions], passages)
         judges["gold passage"] = _judge_by_grades(
             lambda question: dict.fromkeys(question.positive_ids, 1), _within(GOLD_METRICS, k)
         )
@@ -193,12 +197,13 @@ def _judge_by_question(
     }
 
 
-def _warn_of_unreachable(questions: Sequence[Question], passages: Mapping[str, Passage] | None) -> None:
+def _warn_of_unreachable(relevant: Sequence[Iterable[str]], passages: Mapping[str, Passage] | None) -> None:
+    """Say how many questions no search can answer: none of their relevant ids is in the corpus."""
     if passages is None:
         return
-    missing = sum(not any(each in passages for each in question.positive_ids) for question in questions)
+    missing = sum(not any(each in passages for each in ids) for ids in relevant)
     if missing:
-        logger.warning("%d of %d questions have no positive passage in the corpus", missing, len(questions))
+        logger.warning("%d of %d questions have no positive passage in the corpus", missing, len(relevant))
 
 
 def _within(names: Sequence[str], k: int) -> list[str]:

@@ -76,7 +76,7 @@ def _dense(index: Path, manifest: Manifest, name: str | None, device: str, preci
     if model.fingerprint != manifest.model.fingerprint:
         raise InputError(
             f"built with model '{manifest.model.name}' (fingerprint {manifest.model.fingerprint[:12]}), "
-            f"but model '{asked}' has fingerprint {model.fingerprint[:12]}",
+            f"but model '{asked}' has fingerprint {model.fingerprint[:12]}: build the index again, or pass the model it was built with",
             path=index,
         )
     logger.info(model.describe())

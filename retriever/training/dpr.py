@@ -65,7 +65,7 @@ def train_dpr(
         pool = dev_pool(dev_examples, corpus or {}, config.dev_pool_size)
         dev = _dev(model, dev_examples, pool, config.eval_every)
     recipe = Recipe(
-        name=f"DPR, {'one shared encoder' if model.shared else 'two encoders'}",
+        name=f"DPR on questions of up to {config.query_max_length} and passages of up to {config.passage_max_length} tokens,",
         model=model,
         training_set=dpr_training_set(examples, model),
         num_hard_negatives=num_hard_negatives,

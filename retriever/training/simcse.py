@@ -73,7 +73,7 @@ def train_simcse(
     training_set = simcse_training_set(examples, encoder, max_length=config.max_length)
     num_hard_negatives = max(len(each.hard_negatives) for each in examples)
     recipe = Recipe(
-        name="supervised SimCSE" if supervised else "unsupervised SimCSE",
+        name=f"{'' if supervised else 'un'}supervised SimCSE on sentences of up to {config.max_length} tokens,",
         model=DualEncoder(encoder),
         training_set=training_set,
         num_hard_negatives=num_hard_negatives,

@@ -164,6 +164,7 @@ def test_a_model_that_the_index_was_not_built_with(
     assert capsys.readouterr().err.splitlines()[-1] == (
         f"error: out: built with model 'model' (fingerprint {built.fingerprint[:12]}), "
         f"but model 'other' has fingerprint {other.fingerprint[:12]}"
+        ": build the index again, or pass the model it was built with"
     )
 
 

@@ -185,7 +185,7 @@ def test_judged_queries_that_are_not_asked_are_told(caplog: pytest.LogCaptureFix
         (
             [question("q1", ["War"]), question("q2")],
             {"passages": CORPUS},
-            "question 'q2' has neither answers nor a positive passage id",
+            "question 'q2' has neither answers nor a positive passage id, and there are no qrels",
         ),
         (
             [question("q1", ["War"]), question("q2", positive_ids="a")],

@@ -117,6 +117,7 @@ def test_a_model_that_the_index_was_not_built_with_is_refused(
     assert str(error.value) == (
         f"{index}: built with model '{config.model}' (fingerprint {loaded.fingerprint[:12]}), "
         f"but model '{tmp_path / 'other'}' has fingerprint {other.fingerprint[:12]}"
+        ": build the index again, or pass the model it was built with"
     )
     shutil.copytree(config.model, tmp_path / "copy")  # the same model from elsewhere is the same model
     assert opened(index, model=str(tmp_path / "copy")).search(["cat"], 1)
