@@ -5,7 +5,8 @@
 Runs ``data_scripts/demo.py`` once a seed over one data set, the first in the folder that ``make demo`` uses (what is there is
 reused), and compares, question by question, with a
 paired bootstrap interval over the questions (each question's value is its mean over the seeds). ``--quick`` takes one seed.
-A table goes to standard error, one JSON object to standard output.
+Ranks are read back from TREC runs, in which equal scores are ordered by passage id: BM25 and the fused ranking, which have many,
+differ a little from what ``ctl eval`` prints. A table goes to standard error, one JSON object to standard output.
 """
 
 import argparse
