@@ -110,10 +110,9 @@ def _announce(config: OptimConfig, recipe: Recipe, total_steps: int) -> None:
         config.seed,
         negatives,
     )
-    for name, texts in {
-        "anchors": recipe.training_set.anchors,
-        "passages": recipe.training_set.passages,
-    }.items():
+    found = recipe.training_set
+    tables = {"anchors": found.anchors, "passages": found.passages}
+    for name, texts in tables.items() if found.anchors is not found.passages else [("texts", found.passages)]:
         if texts.num_truncated > TRUNCATED_SHARE * len(texts):
             share = 100 * texts.num_truncated / len(texts)
             logger.warning(
