@@ -14,12 +14,12 @@ from retriever.choices import PassageFormat, PoolingMode, Precision
 from retriever.data.files import read_json, write_json
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.locate import locate_model
+from retriever.encoding.model_folder import DUAL_ENCODER_FILE
 from retriever.encoding.tokens import Tokens
 from retriever.errors import InputError
 from retriever.protocols import Progress, no_progress
 from retriever.records import Passage
 
-DUAL_ENCODER_FILE = "dual_encoder.json"
 FORMAT_VERSION = 1
 
 

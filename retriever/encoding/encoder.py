@@ -23,6 +23,7 @@ from retriever.encoding.hugging_face import load_transformer, quiet_transformers
 from retriever.encoding.locate import locate_model
 from retriever.encoding.model_folder import (
     ACTIVATIONS,
+    DUAL_ENCODER_FILE,
     EncoderSettings,
     read_head,
     read_settings,
@@ -97,7 +98,7 @@ class Encoder(nn.Module):
         """
         target = choose_device(device)
         folder = locate_model(str(name))
-        if (folder / "dual_encoder.json").is_file():
+        if (folder / DUAL_ENCODER_FILE).is_file():
             raise InputError(
                 f"holds two encoders: name {folder / 'query'} or {folder / 'passage'}", path=folder
             )

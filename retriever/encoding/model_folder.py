@@ -21,6 +21,7 @@ from retriever.errors import InputError
 FORMAT_VERSION = 1
 SETTINGS_FILE = "encoder.json"
 MODULES_FILE = "modules.json"
+DUAL_ENCODER_FILE = "dual_encoder.json"
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "torch.nn.modules.activation.Tanh": torch.tanh,

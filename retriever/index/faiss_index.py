@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from retriever.data.files import atomic_file
 from retriever.errors import InputError
+from retriever.index.layout import VECTORS
 from retriever.records import Ranking
-
-VECTORS = "vectors.faiss"
 
 
 class FaissIndex:

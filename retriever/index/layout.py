@@ -19,6 +19,7 @@ from retriever.errors import InputError
 FORMAT_VERSION = 1
 CURRENT = "CURRENT"
 SHARDS = "shards"
+VECTORS = "vectors.faiss"
 FIRST_GENERATION = "generation-000001"
 
 
@@ -107,7 +108,7 @@ class Generation:
     @property
     def vectors(self) -> Path:
         """The FAISS index."""
-        return self.segment / "vectors.faiss"
+        return self.segment / VECTORS
 
     @property
     def passages(self) -> Path:
