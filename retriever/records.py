@@ -66,12 +66,13 @@ class SimcseExample:
 
 @dataclass(frozen=True, slots=True)
 class DprExample:
-    """A question with its positive passages (at least one) and its hard negatives."""
+    """A question with its positive passages (at least one), hard negatives, and others: random ones, in DPR's files."""
 
     query: Query
     positives: tuple[Passage, ...]
     hard_negatives: tuple[Passage, ...] = ()
     answers: tuple[str, ...] = ()
+    other_negatives: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

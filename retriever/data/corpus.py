@@ -16,14 +16,14 @@ Located = Iterator[tuple[int, Passage]]
 def read_passages(path: Path) -> Iterator[Passage]:
     """The passages of a corpus, streamed in file order.
 
-    Formats, by name (each also with ``.gz``):
+    Formats, by name (text files also with ``.gz``):
 
     * ``.tsv`` whose first line names the columns ``id``, ``text`` and, optionally, ``title``, in any order:
       DPR's psgs_w100.tsv, in the dialect of Python's csv module. Other columns are ignored. ``.csv``
       likewise, with commas.
     * ``.tsv`` without header: MS MARCO's collection.tsv, two columns, id and text, quotes being letters.
-    * ``.jsonl`` or ``.json``: objects with ``id`` or ``_id`` (string or whole number), ``text`` and,
-      optionally, ``title``.
+    * ``.jsonl``, ``.json``, ``.parquet``, ``.arrow`` or a data set, ``hf:NAME:SPLIT``: objects with ``id`` or
+      ``_id`` (string or whole number), ``text`` and, optionally, ``title``.
 
     A passage may have no text at all: BEIR's sets hold such documents.
 
@@ -53,7 +53,7 @@ def _located_passages(path: Path) -> Located:
         return _read_named_columns(path, ",")
     if kind == ".tsv":
         return _read_tsv(path)
-    raise InputError("expected a .tsv, .csv, .jsonl, .json or .parquet file of passages", path=path)
+    raise InputError("expected a .tsv, .csv, .jsonl, .json, .parquet or .arrow file of passages", path=path)
 
 
 def _read_objects(path: Path) -> Located:

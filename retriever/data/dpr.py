@@ -5,7 +5,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from retriever.data.beir import BeirFolder, judged_examples
 from retriever.data.files import atomic_file
+from retriever.data.hub import Split, at_split
 from retriever.data.json_record import JsonRecord, read_records
 from retriever.data.lines import RECORD_FORMATS, format_of, read_table, require_some
 from retriever.data.table import check_width
@@ -19,11 +21,11 @@ _PASSAGE_ID = ("passage_id", "psg_id", "id")
 def read_questions(path: Path) -> Iterator[Question]:
     """Questions with what the file knows of their answers, streamed in file order.
 
-    Formats, by name (each also with ``.gz``); a question without id gets its number in the file, from 1:
+    Formats, by name (text files also with ``.gz``); a question without id gets its number in the file, from 1:
 
-    * ``.jsonl`` or ``.json`` of ``question``, and optionally ``id``, ``answers`` (list of strings) and
-      ``positive_passage_id`` (one or a list); BEIR's ``_id`` and ``text``; or DPR's training format, of whose
-      ``positive_ctxs`` the ids are taken where there are any.
+    * ``.jsonl``, ``.json``, ``.parquet``, ``.arrow`` or a data set, ``hf:NAME:SPLIT``: ``question``, and
+      optionally ``id``, ``answers`` (list of strings) and ``positive_passage_id`` (one or a list); BEIR's ``_id``
+      and ``text``; or DPR's training format, of whose ``positive_ctxs`` the ids are taken where there are any.
     * ``.csv`` or ``.tsv``: DPR's ``*.qa.csv``, tab separated in both cases and without header: the question
       and a list of answers as Python or JSON writes it.
 
@@ -39,7 +41,9 @@ def read_questions(path: Path) -> Iterator[Question]:
     elif kind in (".csv", ".tsv"):
         located = _read_answer_table(path)
     else:
-        raise InputError("expected a .jsonl, .json, .parquet, .csv or .tsv file of questions", path=path)
+        raise InputError(
+            "expected a .jsonl, .json, .parquet, .arrow, .csv or .tsv file of questions", path=path
+        )
     first_lines: dict[str, int] = {}
     for line, question in require_some(located, path, "questions"):
         _require_new_id(first_lines, question.query.id, path, line)
@@ -92,25 +96,39 @@ def _parse_answers(cell: str, path: Path, line: int) -> tuple[str, ...]:
     return tuple(answers)
 
 
-def read_dpr_examples(path: Path, passages: Mapping[str, Passage] | None = None) -> Iterator[DprExample]:
-    """Training examples, streamed in file order, from ``.json`` (an array) or ``.jsonl`` (also ``.gz``).
+def read_dpr_examples(
+    path: Path, passages: Mapping[str, Passage] | None = None, *, split: Split = "train"
+) -> Iterator[DprExample]:
+    """Training examples, streamed in file order.
 
-    * DPR's format: ``question``, ``answers``, ``positive_ctxs`` and ``hard_negative_ctxs`` of ``title``,
-      ``text`` and, optionally, an id; a passage without id gets ``records.content_id``. ``negative_ctxs``,
-      random passages, are checked and left out: the other passages of a batch are random negatives already.
+    From a BEIR folder (``beir.judged_examples``); or from ``.json`` (an array), ``.jsonl`` (both also ``.gz``),
+    ``.parquet``, ``.arrow`` or a data set, ``hf:NAME``, that holds one of
+
+    * DPR's format: ``question``, ``answers``, and ``positive_ctxs``, ``hard_negative_ctxs`` and ``negative_ctxs``
+      (random passages) of ``title``, ``text`` and, optionally, an id; a passage without id gets
+      ``records.content_id``. Scores are left out.
     * Questions with ``positive_passage_id``, one or a list, which are looked up in ``passages``.
 
+    A question stays as it is written. DPR's own code makes ’ a ' in it; that would have to happen to every question
+    that is searched, too.
+
     Args:
-        path: the file.
-        passages: the corpus, by passage id.
+        path: the file, folder or data set.
+        passages: the corpus, by passage id; a BEIR folder brings its own.
+        split: which questions of a folder, or of a data set that does not name its split.
 
     Raises:
         InputError: a file or line that is wrong, a question without positive passage, a positive that is not
             among the passages, an id that occurs twice, or no question at all.
     """
+    if path.is_dir():
+        files = BeirFolder.find(path, split)
+        yield from judged_examples(files, read_questions(files.queries))
+        return
+    path = at_split(path, split)
     if format_of(path) not in RECORD_FORMATS:
         raise InputError(
-            "expected a .json, .jsonl or .parquet file of questions with their passages", path=path
+            "expected a .json, .jsonl, .parquet or .arrow file of questions with their passages", path=path
         )
     first_lines: dict[str, int] = {}
     for number, record in enumerate(require_some(read_records(path), path, "questions"), start=1):
@@ -119,8 +137,10 @@ def read_dpr_examples(path: Path, passages: Mapping[str, Passage] | None = None)
         positives = _passages(record, "positive_ctxs") or _look_up(record, passages)
         if not positives:
             raise record.error("no positive passage")
-        _passages(record, "negative_ctxs")
-        yield DprExample(query, positives, _passages(record, "hard_negative_ctxs"), record.texts("answers"))
+        hard_negatives, other_negatives = (
+            _passages(record, name) for name in ("hard_negative_ctxs", "negative_ctxs")
+        )
+        yield DprExample(query, positives, hard_negatives, record.texts("answers"), other_negatives)
 
 
 def _passages(record: JsonRecord, name: str) -> tuple[Passage, ...]:
@@ -165,7 +185,7 @@ def write_dpr_examples(path: Path, examples: Iterable[DprExample]) -> int:
                 "question": example.query.text,
                 "answers": list(example.answers),
                 "positive_ctxs": list(map(_context, example.positives)),
-                "negative_ctxs": [],
+                "negative_ctxs": list(map(_context, example.other_negatives)),
                 "hard_negative_ctxs": list(map(_context, example.hard_negatives)),
             }
             file.write(json.dumps(record, ensure_ascii=False) + "\n")

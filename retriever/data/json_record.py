@@ -19,12 +19,12 @@ _KINDS = {
 
 
 def kind_of(value: object) -> str:
-    """What a JSON value is, in words: ``a list``, ``null``."""
-    return "null" if value is None else _KINDS[type(value)]
+    """What a JSON value is, in words: ``a list``, ``null``; tables hold others, too: ``bytes``, ``datetime``."""
+    return "null" if value is None else _KINDS.get(type(value), type(value).__name__)
 
 
 def read_records(path: Path) -> "Iterator[JsonRecord]":
-    """The objects of a ``.json`` or ``.jsonl`` file; errors as ``read_json_objects``."""
+    """The objects of a file or data set; errors as ``read_json_objects``."""
     for line, values in read_json_objects(path):
         yield JsonRecord(values, path, line)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
 from retriever.data.files import parse_json, unreadable
+from retriever.data.hub import HUB, is_hub_name
 from retriever.data.json_array import checked_object, read_json_array
 from retriever.errors import InputError
 
@@ -18,12 +19,18 @@ _LONGEST_FIELD = 1 << 24
 """Characters in one quoted field: above any passage, and a quote that is never closed stops here."""
 
 
-RECORD_FORMATS = (".jsonl", ".json", ".parquet")
-"""Files of objects with named fields, as ``read_json_objects`` reads them."""
+_TABLES = (".parquet", ".arrow", HUB)
+RECORD_FORMATS = (".jsonl", ".json", *_TABLES)
+"""What holds objects with named fields, as ``read_json_objects`` reads them."""
 
 
 def format_of(path: Path) -> str:
-    """The file's format by its name, in lower case, compression aside: ``".tsv"`` for ``nli.TSV.gz``."""
+    """The file's format by its name, in lower case, compression aside: ``".tsv"`` for ``nli.TSV.gz``.
+
+    ``"hf:"`` for a data set's name in the place of a file's.
+    """
+    if is_hub_name(path):
+        return HUB
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
@@ -74,7 +81,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 def read_json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and object: ``.jsonl`` holds one object a line, ``.json`` one array, which is streamed.
 
-    A row of a ``.parquet`` file is an object, too, and its number stands for the line.
+    A row of a ``.parquet`` or ``.arrow`` file, or of a data set (``hf:NAME``), is an object, too, and its number
+    stands for the line.
     Blank lines are skipped. A ``.json`` file that does not begin with ``[`` is read as one object a line,
     too: many tools write such files.
 
@@ -82,10 +90,10 @@ def read_json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         InputError: as ``read_lines``; not JSON, not an object, or a string that is no text (half a surrogate
             pair).
     """
-    if format_of(path) == ".parquet":
-        from retriever.data.arrow import read_parquet
+    if format_of(path) in _TABLES:
+        from retriever.data.arrow import read_rows
 
-        for number, row in enumerate(read_parquet(path), start=1):
+        for number, row in enumerate(read_rows(path), start=1):
             yield number, checked_object(row, "", path, number)
         return
     if format_of(path) == ".json" and _begins_with_bracket(path):

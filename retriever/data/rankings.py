@@ -42,6 +42,11 @@ def read_qrels(path: Path) -> Qrels:
     return qrels
 
 
+def judgement_line(path: Path, query_id: str, passage_id: str) -> int:
+    """The line in which the file judges the passage for the query."""
+    return next(line for line, *ids, _ in _judgements(path) if ids == [query_id, passage_id])
+
+
 def _judgements(path: Path) -> Iterator[tuple[int, str, str, str]]:
     """Line, query id, passage id, grade."""
     lines = ((number, line) for number, line in read_lines(path) if line.strip())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from retriever.data.hub import at_split
 from retriever.data.json_record import JsonRecord, read_records
 from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table, require_some
 from retriever.data.table import are_names, check_width, no_column
@@ -25,13 +26,14 @@ Rows = Iterator[tuple[int, list[str]]]
 def read_simcse_examples(path: Path) -> Iterator[SimcseExample]:
     """Training examples, streamed in file order.
 
-    Formats, by name (each also with ``.gz``):
+    Formats, by name (text files also with ``.gz``):
 
     * ``.txt``: one sentence a line, its own positive (unsupervised); blank lines are skipped.
-    * ``.csv`` (Python's csv dialect), ``.tsv`` (split at tabs, quotes being letters), ``.jsonl`` and
-      ``.json``: columns by name, ``sent0`` or ``anchor``, ``sent1`` or ``positive``, and any number of
-      ``hard_neg`` or ``negative``, which may be numbered (``hard_neg_0``, ``negative2``); others are ignored.
-      A lone anchor column holds sentences. An empty hard negative is left out.
+    * ``.csv`` (Python's csv dialect), ``.tsv`` (split at tabs, quotes being letters), ``.jsonl``, ``.json``,
+      ``.parquet``, ``.arrow``, and a data set, ``hf:NAME`` (split "train" unless the name says another): columns
+      by name, ``sent0`` or ``anchor``, ``sent1`` or ``positive``, and any number of ``hard_neg`` or ``negative``,
+      which may be numbered (``hard_neg_0``, ``negative2``); others are ignored. A lone anchor column holds sentences.
+      An empty hard negative is left out.
     * ``.csv`` and ``.tsv`` without header: by position; 1 column is sentences, 2 are pairs, from the third on
       hard negatives.
 
@@ -42,6 +44,7 @@ def read_simcse_examples(path: Path) -> Iterator[SimcseExample]:
         InputError: a file or line that is wrong, a column that is missing, an empty anchor or positive, or no
             example.
     """
+    path = at_split(path, "train")
     kind = format_of(path)
     if kind == ".txt":
         examples: Iterator[SimcseExample] = (
@@ -55,7 +58,7 @@ def read_simcse_examples(path: Path) -> Iterator[SimcseExample]:
         examples = _read_objects(path)
     else:
         raise InputError(
-            "expected a .txt, .csv, .tsv, .jsonl, .json or .parquet file of training data", path=path
+            "expected a .txt, .csv, .tsv, .jsonl, .json, .parquet or .arrow file of training data", path=path
         )
     yield from require_some(examples, path, "examples")
 
@@ -119,13 +122,15 @@ def _read_columns(path: Path, rows: Rows) -> Iterator[SimcseExample]:
 
 
 def _read_objects(path: Path) -> Iterator[SimcseExample]:
+    names: tuple[str, ...] = ()
     for record in read_records(path):
-        yield _example_of(record)
+        if not names or tuple(record.values) != names:  # in most files all objects have the same fields
+            names = tuple(record.values)
+            columns = _Columns.by_name(names, path, record.line)
+        yield _example_of(record, names, columns)
 
 
-def _example_of(record: JsonRecord) -> SimcseExample:
-    names = tuple(record.values)
-    columns = _Columns.by_name(names, record.path, record.line)
+def _example_of(record: JsonRecord, names: tuple[str, ...], columns: _Columns) -> SimcseExample:
     cells = [""] * len(names)
     for column in (columns.anchor, *columns.hard_negatives, columns.positive):
         if column is not None:

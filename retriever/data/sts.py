@@ -4,15 +4,14 @@ import math
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Literal
 
+from retriever.data.hub import Split, at_split
 from retriever.data.json_record import JsonRecord, kind_of, read_records
 from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table
 from retriever.data.table import Header
 from retriever.errors import InputError
 from retriever.records import SentencePair, StsTask
 
-Split = Literal["train", "dev", "test"]
 _SPLIT_NAMES: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
     "dev": ("dev", "trial", "validation"),
@@ -29,11 +28,12 @@ Cells = tuple[int, str, str, str]
 def read_sts_task(path: Path, split: Split = "test") -> StsTask:
     """Read an STS task from a file or a folder.
 
-    A file (each also with ``.gz``) is one subset: ``.tsv`` with a header that names ``score``, ``sentence1``
+    A file (text also with ``.gz``) is one subset: ``.tsv`` with a header that names ``score``, ``sentence1``
     and ``sentence2`` (any order, other columns ignored; split at tabs, quotes being letters); ``.csv`` with
-    such a header, in Python's csv dialect; ``.jsonl`` or ``.json`` with these keys; or the STS benchmark's
-    own ``.csv``: tabs, no header, no quoting. As in SentEval, a pair without gold score is dropped, and white
-    space becomes single spaces.
+    such a header, in Python's csv dialect; ``.jsonl``, ``.json``, ``.parquet`` or ``.arrow`` with these names,
+    or a data set, ``hf:NAME``, of which ``split`` is read unless the name says another; or the STS benchmark's own
+    ``.csv``: tabs, no header, no quoting. As in SentEval, a pair without gold score is dropped, and white space
+    becomes single spaces.
 
     A folder with files for train, dev (or trial, validation) and test, named ``test.tsv``, ``sts-test.csv``
     and the like, is a task whose file for ``split`` is read. Any other folder is a task with one subset for
@@ -46,6 +46,7 @@ def read_sts_task(path: Path, split: Split = "test") -> StsTask:
             split.
     """
     if not path.is_dir():
+        path = at_split(path, split)
         name = _stem(path)
         return StsTask(name, {name: _read_pairs(path)})
     name = path.resolve().name
@@ -99,7 +100,8 @@ def _read_pairs(path: Path) -> list[SentencePair]:
         rows = _table_cells(path)
     else:
         raise InputError(
-            "expected a .tsv, .csv, .jsonl, .json or .parquet file of scored sentence pairs", path=path
+            "expected a .tsv, .csv, .jsonl, .json, .parquet or .arrow file of scored sentence pairs",
+            path=path,
         )
     pairs = [_pair(row, path) for row in rows if row[1].strip()]
     if not pairs:

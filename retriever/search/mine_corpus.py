@@ -67,7 +67,7 @@ def read_examples(
     The second is how DPR got the positives of the data sets that have none (section 4.1); a question without such a
     passage among the first ``depth`` is left out.
     """
-    if holds_contexts(path) or next(read_questions(path)).positive_ids:
+    if path.is_dir() or holds_contexts(path) or next(read_questions(path)).positive_ids:
         yield from read_dpr_examples(path, passages)
         return
     total = found = 0

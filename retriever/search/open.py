@@ -16,6 +16,7 @@ def open_searcher(
     *,
     mode: SearchMode = "dense",
     model: str | None = None,
+    passage_model: str | None = None,
     device: str = "auto",
     precision: Precision = "auto",
 ) -> Searcher:
@@ -25,6 +26,7 @@ def open_searcher(
         index: the index folder.
         mode: dense, bm25, or hybrid (reciprocal rank fusion of both).
         model: the query encoder; None: the one that the manifest names.
+        passage_model: the passages' encoder when it is another model; None: the one that the manifest names, if any.
         device: auto, cpu, cuda, cuda:N or mps.
         precision: auto, bf16 or fp32.
 
@@ -37,7 +39,7 @@ def open_searcher(
         raise InputError(f"built without --bm25, so mode {mode} cannot be had", path=index)
     if mode == "bm25":
         return _bm25(index)
-    dense = _dense(index, manifest, model, device, precision)
+    dense = _dense(index, manifest, model, passage_model, device, precision)
     if mode == "dense":
         return dense
     from retriever.search.hybrid import HybridSearcher
@@ -51,7 +53,14 @@ def _bm25(index: Path) -> Searcher:
     return Bm25Searcher.load(current_generation(index).bm25)
 
 
-def _dense(index: Path, manifest: Manifest, name: str | None, device: str, precision: Precision) -> Searcher:
+def _dense(
+    index: Path,
+    manifest: Manifest,
+    name: str | None,
+    passage_name: str | None,
+    device: str,
+    precision: Precision,
+) -> Searcher:
     from retriever.data.arrow import PassageTable
     from retriever.encoding.device import choose_device, choose_precision
     from retriever.encoding.dual_encoder import DualEncoder
@@ -60,13 +69,16 @@ def _dense(index: Path, manifest: Manifest, name: str | None, device: str, preci
 
     choose_precision(precision, choose_device(device))  # a device that is missing is not the model's fault
     asked = name or manifest.model.locate(index)
+    passages = passage_name or manifest.model.locate_passage_model(index)
+    pooling = manifest.model.pooling
     try:
-        model = DualEncoder.load(asked, pooling=manifest.model.pooling, device=device, precision=precision)
+        model = DualEncoder.load(asked, passages, pooling=pooling, device=device, precision=precision)
     except InputError as error:
-        if name is not None:
+        if name is not None or passage_name is not None:
             raise
+        also = "" if passages is None else " and --passage-model"
         raise InputError(
-            f"was built with model '{manifest.model.name}', which cannot be opened ({error}): pass --model",
+            f"was built with model '{manifest.model.name}', which cannot be opened ({error}): pass --model{also}",
             path=index,
         ) from None
     if model.dimension != manifest.dimension:

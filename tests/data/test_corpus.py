@@ -108,7 +108,7 @@ def test_the_table_is_by_id_in_file_order(tmp_path):
         ("p.jsonl", '{"id": "", "text": "x"}', ":1: 'id' is empty"),
         ("p.jsonl", "[]", ":1: expected a JSON object, found []"),
         ("p.json", "[]", ": no passages in this file"),
-        ("p.txt", "x", ": expected a .tsv, .csv, .jsonl, .json or .parquet file of passages"),
+        ("p.txt", "x", ": expected a .tsv, .csv, .jsonl, .json, .parquet or .arrow file of passages"),
     ],
 )
 def test_broken_corpora_are_errors(tmp_path, name, content, message):

@@ -123,7 +123,7 @@ def test_an_answer_list_is_never_run_as_code(tmp_path):
         ("q.tsv", "who\t'a'\n", ":1: expected a list of answer strings, found 'a'"),
         ("q.tsv", "who\t[1972]\n", ":1: expected a list of answer strings, found [1972]"),
         ("q.jsonl", "\n", ": no questions in this file"),
-        ("q.txt", "who", ": expected a .jsonl, .json, .parquet, .csv or .tsv file of questions"),
+        ("q.txt", "who", ": expected a .jsonl, .json, .parquet, .arrow, .csv or .tsv file of questions"),
     ],
 )
 def test_broken_questions_are_errors(tmp_path, name, content, message):
@@ -148,8 +148,15 @@ def test_dpr_training_data_is_read(tmp_path, name):
             (Passage("5", "a", "T"),),
             (Passage("6", "b"), Passage(content_id("c", "U"), "c", "U")),
             ("x",),
+            (Passage(content_id("random", "R"), "random", "R"),),
         )
     ]
+
+
+def test_a_question_stays_as_it_is_written(tmp_path):
+    path = write(tmp_path, "train.jsonl", json.dumps({**DPR_RECORD, "question": "Who’s  it ?"}))
+    assert [each.query.text for each in read_dpr_examples(path)] == ["Who’s  it ?"]
+    assert [each.query.text for each in read_questions(path)] == ["Who’s  it ?"]
 
 
 def test_positives_are_looked_up_in_the_corpus(tmp_path):
@@ -211,7 +218,7 @@ def test_two_questions_with_one_id_are_an_error(tmp_path):
 
 
 def test_only_json_is_training_data(tmp_path):
-    expected = ": expected a .json, .jsonl or .parquet file of questions with their passages"
+    expected = ": expected a .json, .jsonl, .parquet or .arrow file of questions with their passages"
     assert message_of(write(tmp_path, "train.tsv", "who\t['a']"), read_dpr_examples) == expected
 
 
@@ -226,6 +233,7 @@ examples = st.builds(
     st.lists(known | unknown, min_size=1, max_size=3).map(tuple),
     st.lists(known | unknown, max_size=3).map(tuple),
     st.lists(words, max_size=2).map(tuple),
+    st.lists(known | unknown, max_size=3).map(tuple),
 )
 
 

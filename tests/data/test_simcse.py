@@ -107,7 +107,11 @@ def test_json_records_may_differ_in_their_negatives(tmp_path):
             ":1: 'hard_neg' must be a string, found a list",
         ),
         ("nli.jsonl", '{"sent0": null, "sent1": "b"}', ":1: 'sent0' must be a string, found null"),
-        ("nli.xlsx", "x", ": expected a .txt, .csv, .tsv, .jsonl, .json or .parquet file of training data"),
+        (
+            "nli.xlsx",
+            "x",
+            ": expected a .txt, .csv, .tsv, .jsonl, .json, .parquet or .arrow file of training data",
+        ),
     ],
 )
 def test_broken_training_data_is_an_error(tmp_path, name, content, message):

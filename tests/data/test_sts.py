@@ -159,7 +159,11 @@ def test_folders_that_mean_no_task_are_errors(tmp_path, files, split, message):
             '{"score": NaN, "sentence1": "x", "sentence2": "y"}',
             ":1: score must be a finite number, found 'nan'",
         ),
-        ("sts.txt", "x", ": expected a .tsv, .csv, .jsonl, .json or .parquet file of scored sentence pairs"),
+        (
+            "sts.txt",
+            "x",
+            ": expected a .tsv, .csv, .jsonl, .json, .parquet or .arrow file of scored sentence pairs",
+        ),
         ("sts.tsv", "", ": file is empty"),
     ],
 )
