@@ -136,7 +136,12 @@ def evaluate(config: EvalRetrievalConfig) -> "tuple[RetrievalResult, list[tuple[
     questions = list(read_questions(config.questions))
     qrels = None if config.qrels is None else read_qrels(config.qrels)
     searcher = open_searcher(
-        config.index, mode=config.mode, model=config.model, device=config.device, precision=config.precision
+        config.index,
+        mode=config.mode,
+        model=config.model,
+        passage_model=config.passage_model,
+        device=config.device,
+        precision=config.precision,
     )
     rankings: list[tuple[str, Ranking]] = []
     result = evaluate_retrieval(

@@ -36,9 +36,24 @@ def facts_of(name: str) -> tuple[str, Mapping[str, object]]:
         return "index", asdict(read_manifest(folder))
     if (folder / "config.json").is_file() and (folder / "model").is_dir():
         return "run", run_facts(folder)
-    from retriever.encoding.dual_encoder import DualEncoder
+    return "model", model_facts(name)
 
-    return "model", {"model": DualEncoder.load(name).describe()}
+
+def model_facts(name: str) -> dict[str, object]:
+    """How it embeds; of a plain Hugging Face folder, which does not say, what it is."""
+    from retriever.encoding.checkpoints import architecture_of, read_config
+    from retriever.encoding.dual_encoder import DualEncoder
+    from retriever.encoding.encoder import Encoder
+    from retriever.encoding.locate import locate_model
+    from retriever.encoding.model_folder import DUAL_ENCODER_FILE, read_settings
+
+    folder = locate_model(name)
+    if (folder / DUAL_ENCODER_FILE).is_file():
+        return {"model": DualEncoder.load(name).describe()}
+    if read_settings(folder) is not None:  # one of DPR's two encoders, too
+        return {"model": Encoder.load(name).describe()}
+    architecture = architecture_of(read_config(folder))
+    return {"model": name, "architecture": architecture, "pooling": "not declared: commands need --pooling"}
 
 
 def run_facts(run: Path) -> dict[str, object]:

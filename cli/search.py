@@ -26,7 +26,12 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
     from retriever.search.open import open_searcher
 
     searcher = open_searcher(
-        config.index, mode=config.mode, model=config.model, device=config.device, precision=config.precision
+        config.index,
+        mode=config.mode,
+        model=config.model,
+        passage_model=config.passage_model,
+        device=config.device,
+        precision=config.precision,
     )
     passages = open_passages(config.index)
     many = config.questions is not None

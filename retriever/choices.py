@@ -3,6 +3,7 @@
 from typing import Literal
 
 PoolingMode = Literal["cls", "mean", "first_last_mean", "top2_mean"]
+PoolingRequest = Literal[PoolingMode, "cls_head"]  # cls_head: cls, and the checkpoint's own MLP over it
 HeadMode = Literal["none", "keep", "train_only"]
 Similarity = Literal["cosine", "dot"]
 Precision = Literal["auto", "bf16", "fp32"]
@@ -10,3 +11,15 @@ PassageFormat = Literal["pair", "{title}. {text}", "{title} {text}", "{text}"]
 TextRole = Literal["query", "passage"]
 IndexRecipe = Literal["flat"]
 SearchMode = Literal["dense", "bm25", "hybrid"]
+TrackerName = Literal["tensorboard", "wandb"]
+SimcsePreset = Literal[
+    "simcse-unsup-bert-base",
+    "simcse-unsup-bert-large",
+    "simcse-unsup-roberta-base",
+    "simcse-unsup-roberta-large",
+    "simcse-sup-bert-base",
+    "simcse-sup-bert-large",
+    "simcse-sup-roberta-base",
+    "simcse-sup-roberta-large",
+]
+DprPreset = Literal["dpr-nq-bert-base"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from retriever.choices import PassageFormat, PoolingMode, Precision
+from retriever.choices import PassageFormat, PoolingRequest, Precision, TextRole
 from retriever.data.files import read_json, write_json
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.locate import locate_model
@@ -24,14 +25,14 @@ FORMAT_VERSION = 1
 
 
 class DualEncoder(nn.Module):
-    """Embeds questions and passages into one space.
+    """Embeds questions and passages into one space; two encoders are told what each of them embeds, and save it.
 
     Args:
         query: the question encoder.
         passage: the passage encoder; the same object as ``query`` when they share their weights.
 
     Raises:
-        InputError: the two give embeddings of different size.
+        InputError: the two give embeddings of different size, or for different similarities.
     """
 
     def __init__(self, query: Encoder, passage: Encoder | None = None) -> None:
@@ -43,6 +44,13 @@ class DualEncoder(nn.Module):
                 f"the question encoder gives {self.query.dimension} dimensions, "
                 f"the passage encoder {self.passage.dimension}"
             )
+        if self.query.settings.similarity != self.passage.settings.similarity:
+            raise InputError(
+                f"the question encoder's similarity is {self.query.settings.similarity}, "
+                f"the passage encoder's {self.passage.settings.similarity}"
+            )
+        self.query.settings = replace(self.query.settings, role=None if self.shared else "query")
+        self.passage.settings = replace(self.passage.settings, role=None if self.shared else "passage")
 
     @property
     def shared(self) -> bool:
@@ -53,49 +61,46 @@ class DualEncoder(nn.Module):
     def load(
         cls,
         name: str | Path,
+        passage_name: str | Path | None = None,
         *,
-        pooling: PoolingMode | None = None,
+        pooling: PoolingRequest | None = None,
         max_length: int | None = None,
         passage_format: PassageFormat | None = None,
         device: str = "auto",
         precision: Precision = "auto",
     ) -> DualEncoder:
-        """Load any model: a dual encoder's folder (``query/`` and ``passage/``), or one encoder for both.
+        """Load any model: a dual encoder's folder (``query/`` and ``passage/``), two models, or one encoder for both.
 
         Args:
-            name: as for ``Encoder.load``.
+            name: as for ``Encoder.load``; a dual encoder's folder, too.
+            passage_name: the passages' model when it is another one, such as DPR's context encoder.
             pooling: as for ``Encoder.load``.
             max_length: tokens per passage, instead of what the folder declares.
             passage_format: how title and text become one input, instead of what the folder declares.
             device: auto, cpu, cuda, cuda:N or mps.
             precision: auto, bf16 or fp32.
+
+        Raises:
+            InputError: as for ``Encoder.load``, or an encoder that is not made for what it is to embed.
         """
-        folder = locate_model(str(name))
-        if not (folder / DUAL_ENCODER_FILE).is_file():
-            encoder = Encoder.load(
-                name,
-                pooling=pooling,
-                max_length=max_length,
-                passage_format=passage_format,
-                device=device,
-                precision=precision,
-            )
-            return cls(encoder)
-        layout = read_json(folder / DUAL_ENCODER_FILE)
-        if not isinstance(layout, dict) or layout.get("format_version") != FORMAT_VERSION:
-            raise InputError(
-                f"expected a dual encoder of format version {FORMAT_VERSION}", path=folder / DUAL_ENCODER_FILE
-            )
-        query = Encoder.load(folder / "query", pooling=pooling, device=device, precision=precision)
+        query_at = half(name, "query")
+        shared = passage_name is None and query_at == str(name)
         passage = Encoder.load(
-            folder / "passage",
+            name if shared else half(passage_name or name, "passage"),
             pooling=pooling,
             max_length=max_length,
             passage_format=passage_format,
             device=device,
             precision=precision,
         )
-        query.name = passage.name = str(name)
+        passage.name = str(passage_name or name)
+        if shared:
+            require_role(passage, None)
+            return cls(passage)
+        query = Encoder.load(query_at, pooling=pooling, device=device, precision=precision)
+        query.name = str(name)
+        require_role(query, "query")
+        require_role(passage, "passage")
         return cls(query, passage)
 
     def save(self, folder: str | Path) -> None:
@@ -123,7 +128,9 @@ class DualEncoder(nn.Module):
 
     def describe(self) -> str:
         """One line for people."""
-        return self.query.describe() if self.shared else f"two encoders, passages: {self.passage.describe()}"
+        if self.shared:
+            return self.query.describe()
+        return f"two encoders, questions: {self.query.name}, passages: {self.passage.describe()}"
 
     def tokenize_passages(self, passages: Sequence[Passage]) -> Tokens:
         """N passages → ragged ids, title and text joined by the passage format."""
@@ -139,20 +146,49 @@ class DualEncoder(nn.Module):
         self, texts: Sequence[str], *, progress: Progress = no_progress
     ) -> NDArray[np.float32]:
         """N questions → (N, D) float32, in the caller's order; unit length when the similarity is cosine."""
-        return self._comparable(self.query.encode(texts, role="query", progress=progress))
+        return comparable(self.query.encode(texts, role="query", progress=progress), self.query)
 
     def encode_passages(
         self, passages: Sequence[Passage], *, progress: Progress = no_progress
     ) -> NDArray[np.float32]:
         """N passages → (N, D) float32, in the caller's order; unit length when the similarity is cosine."""
         texts, titles = format_passages(passages, self.passage.settings.passage_format)
-        return self._comparable(self.passage.encode(texts, titles, role="passage", progress=progress))
+        embeddings = self.passage.encode(texts, titles, role="passage", progress=progress)
+        return comparable(embeddings, self.passage)
 
-    def _comparable(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Embeddings whose inner product is the model's similarity."""
-        if self.passage.settings.similarity == "dot" or self.passage.settings.normalize:
-            return embeddings
-        return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+
+def comparable(embeddings: NDArray[np.float32], encoder: Encoder) -> NDArray[np.float32]:
+    """Embeddings whose inner product is the encoder's similarity."""
+    if encoder.settings.similarity == "dot" or encoder.settings.normalize:
+        return embeddings
+    return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+
+
+def half(name: str | Path, role: TextRole) -> str:
+    """What ``Encoder.load`` takes for this role: the model itself, or a subfolder of a dual encoder's folder."""
+    file = locate_model(str(name)) / DUAL_ENCODER_FILE
+    if not file.is_file():
+        return str(name)
+    layout = read_json(file)
+    if not isinstance(layout, dict) or layout.get("format_version") != FORMAT_VERSION:
+        raise InputError(f"expected a dual encoder of format version {FORMAT_VERSION}", path=file)
+    return str(file.parent / role)
+
+
+def require_role(encoder: Encoder, role: TextRole | None) -> None:
+    """Raise InputError when an encoder is to embed (None: both) what it is not made for.
+
+    The original DPR loads either encoder's weights for either role and says nothing.
+    """
+    made_for = encoder.settings.role
+    if made_for in (None, role):
+        return
+    embeds = {"query": "questions", "passage": "passages"}[made_for]
+    remedy = {
+        "query": "name the passages' encoder with --passage-model",
+        "passage": "name the questions' encoder with --model, and this one with --passage-model",
+    }[made_for]
+    raise InputError(f"model '{encoder.name}' is one of two encoders and embeds {embeds} only: {remedy}")
 
 
 JOIN: dict[PassageFormat, Callable[[str, str], str]] = {

@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from retriever.choices import PassageFormat, PoolingMode, Precision, TextRole
+from retriever.choices import PassageFormat, PoolingRequest, Precision, TextRole
 from retriever.encoding.device import autocast, choose_device, choose_precision
+from retriever.encoding.head import asked_settings, read_head
 from retriever.encoding.hugging_face import load_transformer, quiet_transformers
 from retriever.encoding.locate import locate_model
 from retriever.encoding.model_folder import (
     ACTIVATIONS,
     DUAL_ENCODER_FILE,
     EncoderSettings,
-    read_head,
     read_settings,
     transformer_folder,
     write_settings,
@@ -77,17 +77,18 @@ class Encoder(nn.Module):
         cls,
         name: str | Path,
         *,
-        pooling: PoolingMode | None = None,
+        pooling: PoolingRequest | None = None,
         max_length: int | None = None,
         passage_format: PassageFormat | None = None,
         device: str = "auto",
         precision: Precision = "auto",
     ) -> Encoder:
-        """Load a model folder, a sentence-transformers folder, a plain Hugging Face folder or name, or ``packaged:NAME``.
+        """Load a model folder, a sentence-transformers folder, a Hugging Face folder or name, or ``packaged:NAME``.
 
         Args:
             name: the model.
-            pooling: needed for a plain Hugging Face folder, which declares none; elsewhere it must agree with the folder.
+            pooling: needed for a plain Hugging Face folder, which declares none (DPR's do); elsewhere it must agree with
+                the folder. ``cls_head``: [CLS] through the checkpoint's own MLP.
             max_length: tokens per text, instead of what the folder declares.
             passage_format: how title and text become one input, instead of what the folder declares.
             device: auto, cpu, cuda, cuda:N or mps.
@@ -102,14 +103,9 @@ class Encoder(nn.Module):
             raise InputError(
                 f"holds two encoders: name {folder / 'query'} or {folder / 'passage'}", path=folder
             )
-        settings = read_settings(folder)
-        if settings is None:
-            if pooling is None:
-                raise InputError(
-                    f"model '{name}' does not say how it pools: pass --pooling (cls or mean, see its card)"
-                )
-            settings = EncoderSettings(pooling=pooling, max_length=0)
-        if pooling not in (None, settings.pooling):
+        settings = read_settings(folder) or asked_settings(folder, pooling, str(name))
+        with_head = "cls_head" if settings.pooling == "cls" and settings.head_activation else None
+        if pooling not in (None, settings.pooling, with_head):
             raise InputError(f"model '{name}' pools by {settings.pooling}, not {pooling}")
         settings = replace(
             settings,
@@ -121,7 +117,7 @@ class Encoder(nn.Module):
             transformer,
             tokenizer,
             settings,
-            head=read_head(folder),
+            head=read_head(folder, settings),
             precision=choose_precision(precision, target),
             name=str(name),
         )
@@ -187,8 +183,9 @@ class Encoder(nn.Module):
         """One line for people: what embeds, how, and where."""
         kept = self.settings
         head = "" if self.head is None else ", train-only head" if kept.head_train_only else ", head"
+        only = {None: "", "query": " of questions only", "passage": " of passages only"}[kept.role]
         return (
-            f"{self.name}: {kept.pooling} pooling{head}, {kept.similarity}, {self.dimension} dimensions, "
+            f"{self.name}: {kept.pooling} pooling{head}{only}, {kept.similarity}, {self.dimension} dimensions, "
             f"{kept.max_length} tokens, on {self.device} in {self.precision}"
         )
 

@@ -1,7 +1,8 @@
 """What a saved model folder says of itself: the sentence-transformers layout, plus ``encoder.json`` for what that lacks.
 
 ``encoder.json`` holds every field of ``EncoderSettings`` and wins; a folder without it is read from its
-sentence-transformers files; a plain Hugging Face folder declares nothing.
+sentence-transformers files; DPR's folders declare themselves by their architecture; any other plain Hugging Face folder
+declares nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from retriever.choices import PassageFormat, PoolingMode, Similarity
+from retriever.choices import PassageFormat, PoolingMode, Similarity, TextRole
 from retriever.data.files import read_json, write_json
+from retriever.encoding.checkpoints import read_dpr_encoder
 from retriever.errors import InputError
 
 FORMAT_VERSION = 1
@@ -23,10 +24,8 @@ SETTINGS_FILE = "encoder.json"
 MODULES_FILE = "modules.json"
 DUAL_ENCODER_FILE = "dual_encoder.json"
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "torch.nn.modules.activation.Tanh": torch.tanh,
-    "torch.nn.modules.linear.Identity": lambda states: states,
-}
+TANH, IDENTITY = "torch.nn.modules.activation.Tanh", "torch.nn.modules.linear.Identity"
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {TANH: torch.tanh, IDENTITY: lambda states: states}
 
 LAYERS_AVERAGED: dict[PoolingMode, tuple[int, int]] = {"first_last_mean": (0, -1), "top2_mean": (-2, -1)}
 """Which transformer layers a pooling averages, for sentence-transformers' WeightedLayerPooling (0: the first layer)."""
@@ -47,6 +46,7 @@ class EncoderSettings:
         lowercase: lower-case texts before the tokenizer sees them (sentence-transformers' ``do_lower_case``).
         head_activation: name of the activation after the head's linear layer; None: no head.
         head_train_only: the head is used in training and skipped in inference (SimCSE, table 6); never saved.
+        role: query or passage, where this is one of two encoders and embeds nothing else; None: it embeds both.
     """
 
     pooling: PoolingMode
@@ -59,6 +59,7 @@ class EncoderSettings:
     lowercase: bool = False
     head_activation: str | None = None
     head_train_only: bool = False
+    role: TextRole | None = None
 
 
 def read_settings(folder: Path) -> EncoderSettings | None:
@@ -84,7 +85,19 @@ def read_settings(folder: Path) -> EncoderSettings | None:
         return settings
     if (folder / MODULES_FILE).is_file():
         return _read_sentence_transformers(folder)
-    return None
+    dpr = read_dpr_encoder(folder)
+    return (
+        None
+        if dpr is None
+        else EncoderSettings(
+            pooling="cls",
+            similarity="dot",
+            max_length=dpr.max_length,
+            passage_format="pair",
+            head_activation=IDENTITY if dpr.projection else None,
+            role=dpr.role,
+        )
+    )
 
 
 def _check(settings: EncoderSettings, file: Path) -> None:
@@ -97,6 +110,7 @@ def _check(settings: EncoderSettings, file: Path) -> None:
         "normalize": (True, False),
         "lowercase": (True, False),
         "head_train_only": (False,),
+        "role": (None, *get_args(TextRole)),
     }
     for name, known in choices.items():
         if getattr(settings, name) not in known:
@@ -115,25 +129,8 @@ def _check(settings: EncoderSettings, file: Path) -> None:
 def transformer_folder(folder: Path) -> Path:
     """Where the weights and the tokenizer lie; sentence-transformers may put them into a subfolder."""
     if (folder / MODULES_FILE).is_file():
-        return folder / _modules(folder).get("Transformer", "")
+        return folder / modules_of(folder).get("Transformer", "")
     return folder
-
-
-def read_head(folder: Path) -> nn.Linear | None:
-    """The linear layer of the folder's Dense module, if it has one."""
-    if not (folder / MODULES_FILE).is_file() or "Dense" not in (modules := _modules(folder)):
-        return None
-    file = folder / modules["Dense"] / "model.safetensors"
-    if not file.is_file():
-        raise InputError("no such file (the head's weights; pickled ones are not read)", path=file)
-    try:
-        weights = load_file(file)
-        out_features, in_features = weights["linear.weight"].shape
-    except (SafetensorError, KeyError) as error:
-        raise InputError(f"not the weights of a linear layer ({error})", path=file) from None
-    head = nn.Linear(in_features, out_features, bias="linear.bias" in weights)
-    head.load_state_dict({name.removeprefix("linear."): each for name, each in weights.items()})
-    return head
 
 
 def write_settings(
@@ -209,7 +206,7 @@ def _object(file: Path) -> dict[str, Any]:
     return values
 
 
-def _modules(folder: Path) -> dict[str, str]:
+def modules_of(folder: Path) -> dict[str, str]:
     """Kind of module → its path, of those that this encoder knows; any other kind is an error."""
     listed = read_json(folder / MODULES_FILE)
     if not isinstance(listed, list) or not all(isinstance(each, dict) and "type" in each for each in listed):
@@ -230,7 +227,7 @@ def _modules(folder: Path) -> dict[str, str]:
 
 def _read_sentence_transformers(folder: Path) -> EncoderSettings:
     """Settings from modules.json and the files that it points to."""
-    modules = _modules(folder)
+    modules = modules_of(folder)
     if "WeightedLayerPooling" in modules:
         raise InputError(
             f"module 'WeightedLayerPooling' needs {SETTINGS_FILE} beside it", path=folder / MODULES_FILE

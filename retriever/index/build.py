@@ -45,6 +45,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
     _require_free(config.output)
     model = DualEncoder.load(
         config.model,
+        config.passage_model,
         pooling=config.pooling,
         max_length=config.max_length,
         passage_format=config.passage_format,
@@ -61,7 +62,9 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
             similarity=model.passage.settings.similarity,
             dimension=model.dimension,
             count=count,
-            model=ModelReference.of(config.model, model.fingerprint, config.output, config.pooling),
+            model=ModelReference.of(
+                config.model, config.passage_model, model.fingerprint, config.output, config.pooling
+            ),
             passage_format=model.passage.settings.passage_format,
             max_length=model.passage.settings.max_length,
             precision=model.passage.precision,

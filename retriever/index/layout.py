@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from retriever.choices import IndexRecipe, PassageFormat, PoolingMode, Similarity
+from retriever.choices import IndexRecipe, PassageFormat, PoolingRequest, Similarity
 from retriever.data.files import atomic_file, read_json, write_json
 from retriever.errors import InputError
 
@@ -32,26 +32,52 @@ class ModelReference:
         name: what the user called it.
         folder: for a local folder, where it lay as seen from the index folder, so that the two can move together.
         pooling: what the user had to say for a plain Hugging Face folder.
+        passage_name: what the user called the passages' model, when it is another one than the questions'.
+        passage_folder: where that one lay, as ``folder``.
     """
 
     fingerprint: str
     name: str
     folder: str | None = None
-    pooling: PoolingMode | None = None
+    pooling: PoolingRequest | None = None
+    passage_name: str | None = None
+    passage_folder: str | None = None
 
     @classmethod
-    def of(cls, name: str, fingerprint: str, index: Path, pooling: PoolingMode | None) -> "ModelReference":
-        """The reference to a model, from an index folder."""
-        local = Path(name).is_dir()
-        folder = os.path.relpath(Path(name).resolve(), index.resolve()) if local else None
-        return cls(fingerprint, name, folder, pooling)
+    def of(
+        cls,
+        name: str,
+        passage_name: str | None,
+        fingerprint: str,
+        index: Path,
+        pooling: PoolingRequest | None,
+    ) -> "ModelReference":
+        """The reference to a model, or to two, from an index folder."""
+        passage_folder = None if passage_name is None else _beside(passage_name, index)
+        return cls(fingerprint, name, _beside(name, index), pooling, passage_name, passage_folder)
 
     def locate(self, index: Path) -> str:
         """The model's name, or its folder: where it lay beside the index, else as the user typed it."""
-        if self.folder is None:
-            return self.name
-        beside = Path(os.path.normpath(index.resolve() / self.folder))
-        return str(beside) if beside.is_dir() or not Path(self.name).is_dir() else self.name
+        return _located(self.name, self.folder, index)
+
+    def locate_passage_model(self, index: Path) -> str | None:
+        """As ``locate``, the passages' model; None: it is the same."""
+        if self.passage_name is None:
+            return None
+        return _located(self.passage_name, self.passage_folder, index)
+
+
+def _beside(name: str, index: Path) -> str | None:
+    """Where a local folder lies, as seen from the index folder."""
+    return os.path.relpath(Path(name).resolve(), index.resolve()) if Path(name).is_dir() else None
+
+
+def _located(name: str, folder: str | None, index: Path) -> str:
+    """A model's folder beside the index, else its name as the user typed it."""
+    if folder is None:
+        return name
+    beside = Path(os.path.normpath(index.resolve() / folder))
+    return str(beside) if beside.is_dir() or not Path(name).is_dir() else name
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,8 @@ def test_an_output_folder_that_is_not_empty_is_left_as_it_is(
 def test_a_model_folder_without_weights(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "model" / "model.safetensors").unlink()
     assert main(INDEX.replace("data", "passages.tsv").split()) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == "error: model: no weights in safetensors format"
+    told = "no weights in safetensors format (pickled ones are not read): the README says how to convert them"
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: model: {told}"
     assert not (here / "out").exists()
 
 

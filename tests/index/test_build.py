@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import retriever.encoding.shards as shards_module
 from retriever.config import IndexConfig
@@ -149,6 +150,50 @@ def test_a_plain_folder_is_opened_with_the_pooling_it_was_indexed_with(
     assert len(opened(index).search(["cat"], 2)[0]) == 2
 
 
+def two_models(config: IndexConfig, folder: Path) -> IndexConfig:
+    """The config with a model for questions and another one for passages, saved in a folder."""
+    for name, scale in (("questions", 1.0), ("passages", 1.5)):
+        encoder = DualEncoder.load(config.model, device="cpu", precision="fp32").query
+        with torch.no_grad():
+            for each in encoder.parameters():
+                each.mul_(scale)
+        encoder.save(folder / name)
+    return changed(config, model=str(folder / "questions"), passage_model=str(folder / "passages"))
+
+
+def test_an_index_of_two_models_searches_with_both_and_moves_with_both(
+    config: IndexConfig, passages: list[Passage], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    two = changed(two_models(config, home), output=home / "index")
+    index = build_index(two)
+    models = [
+        DualEncoder.load(each, device="cpu", precision="fp32") for each in (two.model, two.passage_model)
+    ]
+    scores = models[0].encode_queries(["who plays the piano"]) @ models[1].encode_passages(passages).T
+    expected = [passages[row].id for row in np.argsort(-scores[0])[:4]]
+    assert list(opened(index).search(["who plays the piano"], 4)[0].ids) == expected
+    assert opened(index, model=two.model).search(["cat"], 1)  # the passages' model is the manifest's then
+    with pytest.raises(InputError, match="build the index again, or pass the model it was built with"):
+        opened(index, passage_model=two.model)
+    home.rename(tmp_path / "moved")
+    assert list(opened(tmp_path / "moved" / "index").search(["who plays the piano"], 4)[0].ids) == expected
+    shutil.rmtree(tmp_path / "moved" / "passages")
+    with pytest.raises(InputError) as error:
+        opened(tmp_path / "moved" / "index")
+    assert str(error.value).endswith(": pass --model and --passage-model")
+
+
+def test_a_manifest_from_before_there_were_passage_models_is_read(config: IndexConfig) -> None:
+    index = build_index(config)
+    file = current_generation(index).manifest
+    manifest = json.loads(file.read_text())
+    for name in ("passage_name", "passage_folder"):
+        assert manifest["model"].pop(name) is None
+    file.write_text(json.dumps(manifest))
+    assert opened(index).search(["cat"], 1)[0].ids
+
+
 @pytest.mark.parametrize("left_over", ["file.txt", "CURRENT"])
 def test_an_output_folder_that_holds_something_is_refused(config: IndexConfig, left_over: str) -> None:
     config.output.mkdir()
@@ -188,8 +233,6 @@ def killed_after(config: IndexConfig, shards: int) -> None:
 def test_a_killed_build_goes_on_where_it_was_and_gives_the_same_bytes(
     config: IndexConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     torch.set_num_threads(1)  # threads do not survive a fork
     whole = files(build_index(changed(config, output=tmp_path / "whole")))
     killed_after(config, 2)
