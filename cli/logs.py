@@ -28,19 +28,28 @@ class StderrHandler(logging.Handler):
 def configure_logs() -> None:
     """Show our loggers from INFO and everybody else's from WARNING on stderr; a second call changes nothing.
 
-    Under torchrun only the first process of the machine shows information, since all of them would say the same.
+    Under torchrun only the main process shows them, since all of them would say the same; the others show errors.
     """
     root = logging.getLogger()
     if any(isinstance(each, StderrHandler) for each in root.handlers):
         return
     root.addHandler(StderrHandler())
-    level = logging.INFO if os.environ.get("LOCAL_RANK", "0") == "0" else logging.WARNING
     for name in OURS:
-        logging.getLogger(name).setLevel(level)
+        logging.getLogger(name).setLevel(logging.INFO if is_main_process() else logging.ERROR)
+
+
+def is_main_process() -> bool:
+    """Whether this is the one process, or the first of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def log_to(path: Path) -> None:
-    """Also append every record to a file, with its time and level; the folder must exist."""
+    """Also append every record to this file, with its time and level, and to no other any more; the folder must exist."""
+    root = logging.getLogger()
+    for each in root.handlers:
+        if isinstance(each, logging.FileHandler):
+            root.removeHandler(each)
+            each.close()
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
+    root.addHandler(handler)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cli import eval as evaluation
-from cli import index, info, mine, search, train
+from cli import index, info, mine, plot, search, train
 from cli.logs import configure_logs
 from cli.memory import keep_freed_memory
 from cli.options import add_command
@@ -33,6 +33,7 @@ add_command(app, "mine", mine.mine)
 add_command(app, "index", index.index)
 add_command(app, "search", search.search)
 app.add_typer(evaluation.app, name="eval", short_help=evaluation.HELP)
+add_command(app, "plot", plot.plot)
 add_command(app, "info", info.info)
 
 

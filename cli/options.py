@@ -21,6 +21,7 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 CONFIG_FLAG = "config_file"
 HELP_WIDTH = 110
+LONGEST_METAVAR = 60
 JSON_HELP = "Print JSON, one object a line, instead of a table."
 
 
@@ -137,9 +138,12 @@ def panel_of(config_class: type[Config], name: str) -> str:
 def parameter(each: "Field[Any]", annotation: object, panel: str) -> inspect.Parameter:
     """A field as a keyword parameter with Typer's annotation; its default is None, whatever the field's."""
     inner, _ = optional_inner(annotation)
-    value_type = list[get_args(inner)[0]] if get_origin(inner) is tuple else inner  # type: ignore[misc]  # a run-time type
+    value_type: Any = inner
+    if get_origin(inner) is tuple:
+        element = get_args(inner)[0]
+        value_type = list[str] if get_origin(element) is Literal else list[element]  # type: ignore[valid-type]
     declaration = flag_declaration(each, inner)
-    text = help_text(each, declaration)
+    text = choices_text(inner) + help_text(each, declaration)
     info = (
         typer.Argument(help=text, show_default=False, metavar=flag_name(each), rich_help_panel="Arguments")
         if each.metadata["positional"]
@@ -158,10 +162,22 @@ def parameter(each: "Field[Any]", annotation: object, panel: str) -> inspect.Par
 def metavar(inner: object) -> str | None:
     """What stands for the value in the help; a switch takes none."""
     if get_origin(inner) is Literal:
-        return "|".join(map(str, get_args(inner)))
+        return "NAME" if is_long(inner) else "|".join(map(str, get_args(inner)))
     if get_origin(inner) is tuple:
         return metavar(get_args(inner)[0])
     return {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}.get(inner)  # type: ignore[call-overload]
+
+
+def is_long(choices: object) -> bool:
+    """Whether the choices are listed in the help's text, because they would not fit beside the flag."""
+    return len("|".join(map(str, get_args(choices)))) > LONGEST_METAVAR
+
+
+def choices_text(inner: object) -> str:
+    """``One of a, b. `` for choices that do not stand beside the flag."""
+    if get_origin(inner) is not Literal or not is_long(inner):
+        return ""
+    return f"One of {', '.join(map(str, get_args(inner)))}. "
 
 
 def help_text(each: "Field[Any]", declaration: str) -> str:
@@ -170,7 +186,7 @@ def help_text(each: "Field[Any]", declaration: str) -> str:
     if metadata["required"]:
         return f"{metadata['help']} [required]"
     source: str = metadata["source"]
-    if each.default is None:
+    if each.default is None or each.default == ():
         return f"{metadata['help']} [default: {source or 'none'}]"
     default = str(each.default)
     if isinstance(each.default, bool):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cli.logs import log_to
+from cli.logs import is_main_process, log_to
 from cli.output import print_line
 from cli.progress import make_progress
 from retriever.config import TrainDprConfig, TrainSimcseConfig
@@ -14,16 +14,22 @@ def train_simcse(config: TrainSimcseConfig) -> None:
     """Train a sentence encoder with SimCSE, unsupervised from sentences or supervised from pairs and triplets."""
     from retriever.training.simcse import train_simcse as train
 
-    print_line(str(train(config, progress=make_progress(), on_run_directory=log_into)))
+    finished(train(config, progress=make_progress(), on_run_directory=log_into))
 
 
 def train_dpr(config: TrainDprConfig) -> None:
     """Train a question and a passage encoder with DPR, from questions with positive and hard negative passages."""
     from retriever.training.dpr import train_dpr as train
 
-    print_line(str(train(config, progress=make_progress(), on_run_directory=log_into)))
+    finished(train(config, progress=make_progress(), on_run_directory=log_into))
 
 
 def log_into(run: Path) -> None:
     """Called as soon as the run directory exists."""
     log_to(run / LOG_FILE)
+
+
+def finished(output: Path) -> None:
+    """Print where the run lies, once for all processes."""
+    if is_main_process():
+        print_line(str(output))

@@ -14,15 +14,19 @@ from pathlib import Path
 from typing import Any, Literal, Self, Union, get_args, get_origin
 
 from retriever.choices import (
+    DprPreset,
     HeadMode,
     IndexRecipe,
     PassageFormat,
-    PoolingMode,
+    PoolingRequest,
     Precision,
     SearchMode,
+    SimcsePreset,
     Similarity,
+    TrackerName,
 )
 from retriever.errors import InputError
+from retriever.presets import DPR_PRESETS, SIMCSE_PRESETS, preset_values
 
 BASE_MODEL = "packaged:all-MiniLM-L6-v2"
 
@@ -73,7 +77,13 @@ class Config:
         Raises:
             InputError: unknown key, wrong type, value out of range, or a required setting missing.
         """
-        return cls(**{**({} if file is None else cls.read(file)), **flags})
+        given = {**({} if file is None else cls.read(file)), **flags}
+        return cls(**{**cls.other_defaults(given), **given})
+
+    @classmethod
+    def other_defaults(cls, given: Mapping[str, object]) -> Mapping[str, object]:
+        """What takes the place of the defaults, by the settings that were given; no command but training has presets."""
+        return {}
 
     @classmethod
     def read(cls, file: Path) -> dict[str, object]:
@@ -162,6 +172,10 @@ def check_value(each: "Field[Any]", value: object, annotation: Any) -> None:  # 
             raise InputError(f"{flag} is required")
         return
     inner, _ = optional_inner(annotation)
+    if isinstance(value, tuple):
+        for one in value:
+            check_value(each, one, get_args(inner)[0])
+        return
     if get_origin(inner) is Literal and value not in get_args(inner):
         raise InputError(f"{flag} must be one of {', '.join(map(str, get_args(inner)))}, got {value!r}")
     if not isinstance(value, int | float) or isinstance(value, bool):
@@ -209,10 +223,22 @@ class EncoderConfig(DeviceConfig):
         default=BASE_MODEL,
         source="small enough for a CPU, needs no download (extra: offline)",
     )
-    pooling: PoolingMode | None = setting(
-        "How token states become one embedding.",
+    pooling: PoolingRequest | None = setting(
+        "How token states become one embedding; cls_head: [CLS] through the checkpoint's own MLP, as SimCSE's have one.",
         default=None,
         source="what the model folder declares; training from a plain Hugging Face folder: cls",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoEncodersConfig(DeviceConfig):
+    """Two encoders"""
+
+    passage_model: str | None = setting(
+        "The passages' encoder when it is another model than --model, which then is the questions': DPR's two encoders are "
+        "two models.",
+        default=None,
+        source="the same model for both; for an index that exists, what it was built with",
     )
 
 
@@ -252,6 +278,73 @@ class OptimConfig(Config):
     seed: int = setting(
         "Seed of every random choice.", default=42, source="SimCSE scripts", at_least=0, at_most=2**32 - 1
     )
+    seeds: str | None = setting(
+        "Several seeds, such as 1,2,3: one run each, in OUTPUT/seed-1 and so on, and mean and standard deviation of their dev "
+        "metrics in OUTPUT/results.json.",
+        default=None,
+    )
+    patience: int | None = setting(
+        "Stop after this many dev evaluations without a better one.",
+        default=None,
+        source="none, as in both papers' scripts",
+        at_least=1,
+    )
+    chunk_tokens: str | None = setting(
+        "GradCache: embed the batch in chunks of at most this many tokens, so that memory is that of a chunk and all negatives of "
+        "the batch stay, at the price of a second forward; auto: the largest chunk that fits. Gradient accumulation, which other "
+        "trainers offer for large batches, adds no negatives.",
+        default=None,
+        source="none: the whole batch at once",
+    )
+    checkpoint_every: int = setting(
+        "Steps between checkpoints, from which --resume goes on.",
+        default=500,
+        source="a checkpoint of BERT-base takes seconds, 500 steps minutes",
+        at_least=1,
+    )
+    resume: bool = setting(
+        "Go on with the run in --output that was killed, with the settings that it was started with. On a CPU the result is "
+        "that of the uninterrupted run, bit for bit.",
+        default=False,
+    )
+    report_to: tuple[TrackerName, ...] = setting(
+        "Also send the metrics to a tracker, tensorboard or wandb (extra: trackers); may be repeated.",
+        default=(),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.chunk_tokens not in (None, "auto") and not (
+            str(self.chunk_tokens).isdecimal() and int(str(self.chunk_tokens)) > 0
+        ):
+            raise InputError(
+                f"chunk_tokens must be auto or a number of tokens above 0, got '{self.chunk_tokens}'"
+            )
+        if self.seeds is not None:
+            self.seed_list()
+
+    def seed_list(self) -> list[int]:
+        """The seeds of ``--seeds``; without it the one seed.
+
+        Raises:
+            InputError: they are no different whole numbers.
+        """
+        parts = [str(self.seed)] if self.seeds is None else [each.strip() for each in self.seeds.split(",")]
+        if not all(each.isdecimal() and int(each) < 2**32 for each in parts) or len(set(parts)) < len(parts):
+            raise InputError(f"seeds must be different whole numbers such as 1,2,3, got '{self.seeds}'")
+        return [int(each) for each in parts]
+
+    @classmethod
+    def resolve(cls, flags: Mapping[str, object], file: Path | None = None) -> Self:
+        """As for every command; with ``resume`` the settings of the run that is there are the file."""
+        if flags.get("resume") and file is None and isinstance(output := flags.get("output"), Path):
+            begun = output / "config.json"
+            file = begun if begun.is_file() else None
+        return super().resolve(flags, file)
+
+    def to_json(self) -> dict[str, object]:
+        """As for every command; whether a run was resumed is no setting of it."""
+        return {name: value for name, value in super().to_json().items() if name != "resume"}
 
 
 # One class per command. -------------------------------------------------------------------------------------------------
@@ -261,13 +354,17 @@ class OptimConfig(Config):
 class TrainSimcseConfig(EncoderConfig, OptimConfig):
     """SimCSE"""
 
+    preset: SimcsePreset | None = setting(
+        "The paper's settings by name, model included; other flags beat it.", default=None
+    )
     train: tuple[Path, ...] = setting(
-        "Training data; may be repeated. .txt: one sentence a line (unsupervised). .csv, .tsv, .jsonl: pairs or triplets by "
-        "column name (sent0, sent1, hard_neg or anchor, positive, negative)."
+        "Training data; may be repeated. .txt: one sentence a line (unsupervised). .csv, .tsv, .jsonl, .parquet, .arrow or a "
+        "data set of the hub, hf:OWNER/NAME[@CONFIG][:SPLIT]: pairs or triplets by column name (sent0, sent1, hard_neg or "
+        "anchor, positive, negative)."
     )
     output: Path = setting("The run directory; it must not exist, or be empty.")
     dev: Path | None = setting(
-        "STS file, or folder with a dev file, for evaluation at intervals; the best model is kept.",
+        "STS file, folder with a dev file, or hf:OWNER/NAME, for evaluation at intervals; the best model is kept.",
         default=None,
     )
     head: HeadMode | None = setting(
@@ -286,21 +383,43 @@ class TrainSimcseConfig(EncoderConfig, OptimConfig):
         source="SimCSE, table 7",
         above=0,
     )
+    mlm: bool = setting(
+        "Also train masked language modelling on the same sentences, for transfer tasks; the model must have that head.",
+        default=False,
+        source="SimCSE, appendix D.2: helps transfer, costs STS",
+    )
+    mlm_weight: float = setting(
+        "Weight of the masked-language-model loss, with --mlm.",
+        default=0.1,
+        source="SimCSE, appendix D.2",
+        above=0,
+    )
+
+    @classmethod
+    def other_defaults(cls, given: Mapping[str, object]) -> Mapping[str, object]:
+        """The values of the preset that was named."""
+        return preset_values(SIMCSE_PRESETS, given)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainDprConfig(EncoderConfig, OptimConfig):
+class TrainDprConfig(EncoderConfig, TwoEncodersConfig, OptimConfig):
     """DPR"""
 
+    preset: DprPreset | None = setting(
+        "The paper's settings by name, model included; other flags beat it.", default=None
+    )
     train: tuple[Path, ...] = setting(
-        "Training data; may be repeated. DPR JSON or JSONL, or questions JSONL with positive_passage_id (needs --passages)."
+        "Training data; may be repeated. DPR JSON or JSONL, questions JSONL with positive_passage_id (needs --passages), such "
+        "rows as .parquet, .arrow or hf:OWNER/NAME[@CONFIG][:SPLIT], or a BEIR folder (its qrels/train.tsv)."
     )
     output: Path = setting("The run directory; it must not exist, or be empty.")
     passages: Path | None = setting(
         "The corpus, for questions that name their positive by id; also fills the dev pool.", default=None
     )
     dev: Path | None = setting(
-        "Questions like the training data, for evaluation at intervals; the best model is kept.", default=None
+        "Questions like the training data, for evaluation at intervals; the best model is kept. Of a BEIR folder, "
+        "qrels/dev.tsv.",
+        default=None,
     )
     dev_pool_size: int = setting(
         "Dev questions are ranked against one fixed pool: all dev positives and hard negatives, filled up to this many "
@@ -327,7 +446,28 @@ class TrainDprConfig(EncoderConfig, OptimConfig):
         above=0,
     )
     num_hard_negatives: int = setting(
-        "Hard negatives per question.", default=1, source="DPR, table 3", at_least=0
+        "Hard negatives per question; a question without any takes its other negatives, as DPR does.",
+        default=1,
+        source="DPR, table 3",
+        at_least=0,
+    )
+    num_other_negatives: int = setting(
+        "Other (random) negatives per question, from negative_ctxs.",
+        default=0,
+        source="DPR conf/train",
+        at_least=0,
+    )
+    num_gold_negatives: int = setting(
+        "Positives of random other questions per question, besides those of the batch.",
+        default=0,
+        source="DPR, table 3: the batch's own are enough",
+        at_least=0,
+    )
+    train_rate: tuple[float, ...] = setting(
+        "How often an epoch goes through each --train file; give one a file. Each batch then comes from one file; without "
+        "rates all files are mixed.",
+        default=(),
+        above=0,
     )
     passage_format: PassageFormat = setting(
         "How title and text become one input; saved with the model.",
@@ -354,6 +494,11 @@ class TrainDprConfig(EncoderConfig, OptimConfig):
         "Clip the gradient to this norm.", default=2.0, source="DPR conf/train", above=0
     )
 
+    @classmethod
+    def other_defaults(cls, given: Mapping[str, object]) -> Mapping[str, object]:
+        """The values of the preset that was named."""
+        return preset_values(DPR_PRESETS, given)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MineConfig(Config):
@@ -371,7 +516,7 @@ class MineConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexConfig(DeviceConfig):
+class IndexConfig(TwoEncodersConfig):
     """Index"""
 
     passages: Path = setting("DPR psgs_w100 .tsv, .jsonl of id, title, text, or BEIR corpus.jsonl.")
@@ -385,8 +530,8 @@ class IndexConfig(DeviceConfig):
         "flat: exact search.", default="flat", source="exact, and fast enough below 1M passages"
     )
     bm25: bool = setting("Also build a BM25 index, for --mode bm25 and hybrid.", default=False)
-    pooling: PoolingMode | None = setting(
-        "Only for a plain Hugging Face folder, which declares none.",
+    pooling: PoolingRequest | None = setting(
+        "Only for a plain Hugging Face folder, which declares none; cls_head: [CLS] through the checkpoint's own MLP.",
         default=None,
         source="what the model folder declares",
     )
@@ -408,7 +553,7 @@ class IndexConfig(DeviceConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchConfig(DeviceConfig):
+class SearchConfig(TwoEncodersConfig):
     """Search"""
 
     index: Path = setting("The index folder.", positional=True)
@@ -442,7 +587,7 @@ class EvalStsConfig(EncoderConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalRetrievalConfig(DeviceConfig):
+class EvalRetrievalConfig(TwoEncodersConfig):
     """Retrieval evaluation"""
 
     index: Path = setting("The index folder.")
@@ -458,6 +603,21 @@ class EvalRetrievalConfig(DeviceConfig):
     )
     k: int = setting("Depth of the rankings.", default=100, source="DPR: top-100", at_least=1)
     rankings: Path | None = setting("Write the rankings here, as a TREC run.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlotConfig(Config):
+    """Plot"""
+
+    runs: tuple[Path, ...] = setting(
+        "Run directories; several are drawn over each other, and so are the seeds of one.",
+        positional=True,
+    )
+    output: Path | None = setting(
+        "The picture, a .png; needed for several runs.",
+        default=None,
+        source="curves.png in the run directory",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

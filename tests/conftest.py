@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizerFast
 
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.model_folder import EncoderSettings
@@ -44,6 +44,16 @@ def plain_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     transformer.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mlm_folder(plain_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same architecture with the head of a masked language model."""
+    folder = tmp_path_factory.mktemp("mlm")
+    torch.manual_seed(0)
+    BertForMaskedLM(BertConfig.from_pretrained(plain_folder)).save_pretrained(folder)
+    BertTokenizerFast.from_pretrained(plain_folder).save_pretrained(folder)
     return folder
 
 

@@ -11,6 +11,7 @@ FLOORS = {
     "retriever.errors": 0,
     "retriever.choices": 0,
     "retriever.records": 0,
+    "retriever.presets": 0,
     "retriever.config": 1,
     "retriever.protocols": 1,
     "retriever.losses": 2,
@@ -54,6 +55,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "sklearn": ("retriever.evaluation",),
     "pytrec_eval": ("retriever.evaluation",),
     "accelerate": ("retriever.training",),
+    "psutil": ("retriever.training",),
     "matplotlib": ("retriever.reporting",),
     "fastapi": ("retriever.serving",),
     "uvicorn": ("retriever.serving",),
@@ -67,8 +69,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "marshal": (),
     "shelve": (),
 }
-LAZY = {"datasets", "matplotlib", "sentence_transformers"}  # imported inside functions only
-GROUND = {"errors", "choices", "records", "config", "protocols"}
+LAZY = {"accelerate", "datasets", "matplotlib", "sentence_transformers"}  # imported inside functions only
+GROUND = {"errors", "choices", "records", "presets", "config", "protocols"}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ class Tokens:
     """N token sequences laid end to end.
 
     Attributes:
-        ids: (S,) int64 token ids, special tokens included.
+        ids: (S,) token ids, special tokens included; int64, or int32 in a large table.
         offsets: (N+1,) int64 on the CPU; text n is ``ids[offsets[n]:offsets[n+1]]``.
         num_truncated: how many of the texts were cut at the maximum length.
     """
@@ -36,14 +36,14 @@ class Tokens:
         return Tokens(self.ids.to(device, non_blocking=True), self.offsets, self.num_truncated)
 
     def select(self, rows: Sequence[int] | Tensor) -> "Tokens":
-        """The texts at these rows, in this order."""
+        """The texts at these rows, in this order, as int64."""
         rows = torch.as_tensor(rows, dtype=torch.int64)
         lengths = self.lengths[rows]
         offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
         source = torch.repeat_interleave(self.offsets[rows] - offsets[:-1], lengths) + torch.arange(
             int(offsets[-1])
         )
-        return Tokens(self.ids[source.to(self.ids.device)], offsets)
+        return Tokens(self.ids[source.to(self.ids.device)].long(), offsets)
 
     def split(self, max_tokens: int) -> Iterator["Tokens"]:
         """Consecutive runs of texts with at most ``max_tokens`` tokens each; a longer text is alone in its run."""

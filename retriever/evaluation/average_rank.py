@@ -33,6 +33,34 @@ def gold_ranks(
     return ranks
 
 
+def negative_log_likelihood(
+    queries: NDArray[np.float32],
+    passages: NDArray[np.float32],
+    positives: Sequence[Sequence[int]],
+    *,
+    temperature: float,
+) -> float:
+    """Mean over questions of −log softmax of the first positive among the pool, in which its other positives do not count.
+
+    DPR's training loss with the pool as the candidates, so that it means the same for any batch size and number of processes.
+
+    Args:
+        queries: (Q, D).
+        passages: (N, D), the pool.
+        positives: Q non-empty lists of rows of the pool.
+        temperature: divides the scores.
+    """
+    total = 0.0
+    for start in range(0, len(queries), 512):
+        scores = (queries[start : start + 512] @ passages.T).astype(np.float64) / temperature  # (q, N)
+        for row, own in enumerate(scores):
+            first, *others = positives[start + row]
+            gold = own[first]
+            own[[each for each in others if each != first]] = -np.inf
+            total += np.logaddexp.reduce(own) - gold
+    return float(total / len(queries))
+
+
 def rank_metrics(ranks: NDArray[np.int64]) -> dict[str, float]:
     """Average rank (DPR; from 0, smaller is better), reciprocal rank, and accuracy at 1, 5, 20."""
     return {

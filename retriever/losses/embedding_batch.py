@@ -1,8 +1,10 @@
 """What every objective sees: embeddings and the ids behind them, never text, tokens or a model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -29,6 +31,25 @@ class EmbeddingBatch:
     hard_negative_id: Tensor | None = None
     extra_negative: Tensor | None = None
     extra_negative_id: Tensor | None = None
+
+    def detach(self) -> "EmbeddingBatch":
+        """The same values without their graph."""
+        values: dict[str, Any] = {
+            each.name: None if (value := getattr(self, each.name)) is None else value.detach()
+            for each in fields(self)
+        }
+        return replace(self, **values)
+
+    def candidates(self) -> tuple[Tensor, Tensor]:
+        """(C, D) candidates of every anchor and (C,) their ids: positives, hard negatives, extra negatives."""
+        rows, ids = [self.positive], [self.positive_id]
+        if self.hard_negative is not None and self.hard_negative_id is not None:
+            rows.append(self.hard_negative.flatten(0, 1))
+            ids.append(self.hard_negative_id.flatten())
+        if self.extra_negative is not None and self.extra_negative_id is not None:
+            rows.append(self.extra_negative)
+            ids.append(self.extra_negative_id)
+        return torch.cat(rows), torch.cat(ids)
 
 
 Objective = Callable[[EmbeddingBatch], Tensor]

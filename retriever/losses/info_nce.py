@@ -88,8 +88,11 @@ def exclusion_mask(positive_id: Tensor, known_positive_id: Tensor, candidate_id:
         (B, C) bool, never True at an anchor's own positive.
     """
     size = len(positive_id)
-    known = torch.cat([positive_id[:, None], known_positive_id], dim=1)  # (B, 1 + P)
-    exclude = (known[:, :, None] == candidate_id).any(1) | (candidate_id == -1)  # (B, C)
+    exclude = (positive_id[:, None] == candidate_id) | (candidate_id == -1)  # (B, C)
+    for (
+        known
+    ) in known_positive_id.T:  # one at a time: all at once they would take P times the memory of the scores
+        exclude |= known[:, None] == candidate_id
     own = torch.arange(size, device=exclude.device)
     exclude[own, own] = False
     return exclude
@@ -99,17 +102,13 @@ def info_nce_of_batch(
     batch: EmbeddingBatch, *, temperature: float, similarity: Similarity, hard_negative_weight: float
 ) -> Tensor:
     """``info_nce`` with the exclusion mask that the batch's ids ask for."""
-    ids = [batch.positive_id]
-    if batch.hard_negative_id is not None:
-        ids.append(batch.hard_negative_id.flatten())
-    if batch.extra_negative_id is not None:
-        ids.append(batch.extra_negative_id)
+    _, candidate_id = batch.candidates()
     return info_nce(
         batch.anchor,
         batch.positive,
         batch.hard_negative,
         extra_negative=batch.extra_negative,
-        exclude=exclusion_mask(batch.positive_id, batch.known_positive_id, torch.cat(ids)),
+        exclude=exclusion_mask(batch.positive_id, batch.known_positive_id, candidate_id),
         hard_negative_weight=hard_negative_weight,
         temperature=temperature,
         similarity=similarity,

@@ -1,8 +1,9 @@
-"""Training examples as rows of token tables, and the batches of an epoch. Text is tokenized once, before the first step."""
+"""Training examples as rows of token tables, and the batch of any step. Text is tokenized once, before the first step."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -12,8 +13,6 @@ from retriever.errors import InputError
 
 EMPTY = -1
 """In place of a row: nothing is there."""
-
-Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,72 @@ class TokenBatch:
     def __len__(self) -> int:
         return len(self.anchor)
 
+    @property
+    def texts(self) -> list[Tokens]:
+        """Anchors, positives and, where there are any, hard negatives."""
+        return [self.anchor, self.positive, *([] if self.hard_negative is None else [self.hard_negative])]
+
+    @property
+    def num_tokens(self) -> int:
+        """S, tokens in all texts together."""
+        return sum(len(each.ids) for each in self.texts)
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """n lists of rows laid end to end.
+
+    Attributes:
+        rows: (T,) int64.
+        offsets: (n+1,) int64; list i is ``rows[offsets[i]:offsets[i+1]]``.
+    """
+
+    rows: Tensor
+    offsets: Tensor
+
+    @classmethod
+    def of(cls, lists: Iterable[Sequence[int]]) -> "Ragged":
+        """From Python's lists, taken one at a time."""
+        rows, lengths = array("q"), array("q", [0])
+        for each in lists:
+            rows.extend(each)
+            lengths.append(len(each))
+        return cls(as_tensor(rows), as_tensor(lengths).cumsum(0))
+
+    @classmethod
+    def grouped(cls, keys: Tensor, rows: Tensor, count: int) -> "Ragged":
+        """``count`` lists: list k has the different rows that stand beside key k."""
+        pairs = torch.unique(torch.stack([keys, rows], dim=1), dim=0)  # sorted by key
+        lengths = torch.bincount(pairs[:, 0], minlength=count)
+        return cls(pairs[:, 1].contiguous(), torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]))
+
+    @property
+    def lengths(self) -> Tensor:
+        """(n,) rows in each list."""
+        return self.offsets.diff()
+
+    def padded(self, lists: Tensor) -> Tensor:
+        """(B, longest): all rows of each of B lists, padded with -1; at least one column."""
+        return self.take(lists, max(1, int(self.lengths[lists].max())), 0)
+
+    def shuffled(self, seed: int) -> "Ragged":
+        """Each list in a random order of its own."""
+        keys = torch.rand(len(self.rows), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        lists = torch.repeat_interleave(torch.arange(len(self.lengths)), self.lengths)
+        return Ragged(self.rows[torch.argsort(lists + keys)], self.offsets)
+
+    def take(self, lists: Tensor, count: int, turn: int) -> Tensor:
+        """(B, count): the next ``count`` rows of each of B lists, going round; -1 where a list has fewer.
+
+        Turn 0 takes the first ``count``, turn 1 the next, and so on: no row comes twice before each has come once.
+        """
+        lengths = self.lengths[lists][:, None]  # (B, 1)
+        place = torch.arange(count)
+        source = self.offsets[:-1][lists][:, None] + (turn * count + place) % lengths.clamp(min=1)
+        there = place < lengths  # (B, count)
+        taken = self.rows[source.where(there, 0)] if len(self.rows) else torch.zeros(there.shape).long()
+        return taken.where(there, EMPTY)
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -46,89 +111,147 @@ class TrainingSet:
 
     Attributes:
         anchors: the anchor texts.
-        passages: the positive and hard negative texts.
+        passages: the positive and negative texts.
         anchor: (n,) row of each example's anchor.
         positive: (n,) row of the positive that it is trained towards.
-        known_positives: (n, P) rows of every positive of its anchor, -1 padded.
-        hard_negatives: n tuples of rows, of any length.
+        known_positives: for each row of ``anchors``, every positive that any example gives it.
+        hard_negatives: rows of each example's hard negatives.
+        other_negatives: rows of each example's other (random) negatives.
+        parts: sizes of the data sets that lie in it one after the other.
     """
 
     anchors: Tokens
     passages: Tokens
     anchor: Tensor
     positive: Tensor
-    known_positives: Tensor
-    hard_negatives: Sequence[tuple[int, ...]]
+    known_positives: Ragged
+    hard_negatives: Ragged
+    other_negatives: Ragged
+    parts: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.anchor)
 
-    def steps_per_epoch(self, batch_size: int) -> int:
-        """Full batches in an epoch; the ragged rest is dropped, so every step has the same number of negatives.
 
-        Raises:
-            InputError: there is not one full batch.
-        """
-        if len(self) < batch_size:
+@dataclass(frozen=True, kw_only=True)
+class Negatives:
+    """How many negatives of each kind go with an anchor, besides the other anchors' passages.
+
+    Attributes:
+        hard: from the example's hard negatives.
+        other: from its other negatives (DPR's ``negative_ctxs``).
+        gold: positives of random other examples (DPR, table 3), which need not be in the batch.
+    """
+
+    hard: int = 0
+    other: int = 0
+    gold: int = 0
+
+    @property
+    def total(self) -> int:
+        """K."""
+        return self.hard + self.other + self.gold
+
+
+class Sampler:
+    """Which examples and which negatives make the batch of a step: a function of seed and step alone.
+
+    So a run goes on at any step with the batches that it would have had, and every process knows its share without asking.
+
+    Args:
+        examples: what is drawn from.
+        batch_size: B, examples per step and process.
+        seed: of every choice.
+        negatives: how many of each kind.
+        rates: how often each part of the training set is gone through in an epoch; empty: once, all parts mixed.
+        rank: which process this is.
+        world_size: W; a step takes W·B examples.
+
+    Raises:
+        InputError: the examples do not fill one step.
+    """
+
+    def __init__(
+        self,
+        examples: TrainingSet,
+        *,
+        batch_size: int,
+        seed: int,
+        negatives: Negatives,
+        rates: Sequence[float] = (),
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.examples, self.batch_size, self.seed, self.negatives = examples, batch_size, seed, negatives
+        self.rank, self.world_size = rank, world_size
+        self._hard = examples.hard_negatives.shuffled(seed)
+        self._other = examples.other_negatives.shuffled(seed)
+        sizes = examples.parts if rates else [len(examples)]
+        starts = [0, *accumulate(sizes)]
+        # first row, number of examples, examples per epoch
+        self._parts = [
+            (start, size, round(size * rate))
+            for start, size, rate in zip(starts, sizes, rates or [1.0], strict=False)
+        ]
+        self.steps_per_epoch = sum(count // self.step_size for _, _, count in self._parts)
+        if self.steps_per_epoch == 0:
+            of = "" if world_size == 1 else f" of {world_size} processes"
             raise InputError(
-                f"{len(self)} training examples do not fill one batch of {batch_size}: lower --batch-size"
+                f"{len(examples)} training examples do not fill one batch of {self.step_size}{of}: lower --batch-size"
             )
-        return len(self) // batch_size
+        self._drawn: tuple[int, Tensor, Tensor] | None = None
 
-    def epoch(
-        self, epoch: int, *, seed: int, batch_size: int, num_hard_negatives: int
-    ) -> Iterator[TokenBatch]:
-        """The batches of one epoch: order and choice of hard negatives depend on seed and epoch alone."""
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        order = torch.randperm(len(self), generator=generator)
-        for rows in order[: self.steps_per_epoch(batch_size) * batch_size].split(batch_size):
-            yield self.batch(rows, num_hard_negatives=num_hard_negatives, generator=generator)
+    @property
+    def step_size(self) -> int:
+        """W·B, examples in a step of all processes; what does not fill one at the end of an epoch is dropped."""
+        return self.batch_size * self.world_size
 
-    def batch(self, rows: Tensor, *, num_hard_negatives: int, generator: torch.Generator) -> TokenBatch:
-        """The examples at these rows; each takes a random ``num_hard_negatives`` of its hard negatives."""
-        hard_ids = None
-        if num_hard_negatives:
-            hard_ids = torch.full((len(rows), num_hard_negatives), EMPTY)
-            for place, row in enumerate(rows.tolist()):
-                all_of_it = torch.tensor(self.hard_negatives[row], dtype=torch.int64)
-                chosen = all_of_it[torch.randperm(len(all_of_it), generator=generator)[:num_hard_negatives]]
-                hard_ids[place, : len(chosen)] = chosen
+    def batch(self, step: int) -> TokenBatch:
+        """This process's batch of a step; steps are counted from 0 over all epochs."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if self._drawn is None or self._drawn[0] != epoch:
+            self._drawn = (epoch, *self._draw(epoch))
+        _, order, shifts = self._drawn
+        rows = order[place].reshape(self.world_size, self.batch_size)[self.rank]  # (B,)
+        found, ids = self.examples, self._negative_ids(rows, epoch, shifts)
         return TokenBatch(
-            anchor=self.anchors.select(self.anchor[rows]),
-            positive=self.passages.select(self.positive[rows]),
-            hard_negative=None if hard_ids is None else self.passages.select(hard_ids[hard_ids != EMPTY]),
-            positive_id=self.positive[rows],
-            hard_negative_id=hard_ids,
-            known_positive_id=self.known_positives[rows],
+            anchor=found.anchors.select(found.anchor[rows]),
+            positive=found.passages.select(found.positive[rows]),
+            hard_negative=None if ids is None else found.passages.select(ids[ids != EMPTY]),
+            positive_id=found.positive[rows],
+            hard_negative_id=ids,
+            known_positive_id=found.known_positives.padded(found.anchor[rows]),
+        )
+
+    def _draw(self, epoch: int) -> tuple[Tensor, Tensor]:
+        """Rows of each batch of an epoch, (steps, W·B), and one shift for each gold negative, (G,)."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        batches = []
+        for start, size, count in self._parts:
+            rounds = [torch.randperm(size, generator=generator) for _ in range(-(-count // size))]
+            full = count // self.step_size * self.step_size
+            batches.append(torch.cat(rounds)[:full].reshape(-1, self.step_size) + start)
+        order = torch.cat(batches)
+        if len(batches) > 1:
+            order = order[torch.randperm(len(order), generator=generator)]
+        highest = max(2, len(self.examples))
+        return order, torch.randint(1, highest, (self.negatives.gold,), generator=generator)
+
+    def _negative_ids(self, rows: Tensor, epoch: int, gold_shifts: Tensor) -> Tensor | None:
+        """(B, K): the hard, other and gold negatives of the examples at these rows."""
+        wanted, count = self.negatives, len(self.examples)
+        if not wanted.total:
+            return None
+        return torch.cat(
+            [
+                self._hard.take(rows, wanted.hard, epoch),
+                self._other.take(rows, wanted.other, epoch),
+                self.examples.positive[(rows[:, None] + gold_shifts) % count],
+            ],
+            dim=1,
         )
 
 
-def padded_rows(rows: Sequence[Sequence[int]]) -> Tensor:
-    """Ragged rows → (n, longest) int64, padded with -1; at least one column."""
-    widest = max(1, max(map(len, rows), default=0))
-    return torch.tensor([[*row, *[EMPTY] * (widest - len(row))] for row in rows], dtype=torch.int64).reshape(
-        -1, widest
-    )
-
-
-class Table(Generic[Key]):
-    """Numbers distinct things in the order in which they first come."""
-
-    def __init__(self) -> None:
-        self._rows: dict[Key, int] = {}
-
-    def row(self, key: Key) -> int:
-        """The row of this thing, a new one if it is new."""
-        return self._rows.setdefault(key, len(self._rows))
-
-    def keys(self) -> list[Key]:
-        """The things, by row."""
-        return list(self._rows)
-
-
-def known_positives(anchor: Sequence[int], positive: Sequence[Sequence[int]]) -> Tensor:
-    """(n, P): for each example the positives of every example with the same anchor, -1 padded."""
-    together: dict[int, dict[int, None]] = {}
-    for row, positives in zip(anchor, positive, strict=True):
-        together.setdefault(row, {}).update(dict.fromkeys(positives))
-    return padded_rows([list(together[row]) for row in anchor])
+def as_tensor(numbers: "array[int]") -> Tensor:
+    """64-bit numbers as a tensor; of none, too, which ``torch.frombuffer`` refuses."""
+    return torch.frombuffer(numbers, dtype=torch.int64) if len(numbers) else torch.empty(0, dtype=torch.int64)

@@ -1,7 +1,8 @@
 """DPR (Karpukhin et al., 2020): questions and passages, in-batch negatives and hard negatives."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -12,17 +13,19 @@ from retriever.choices import Similarity
 from retriever.config import TrainDprConfig
 from retriever.data.corpus import read_passage_table
 from retriever.data.dpr import read_dpr_examples
-from retriever.data.files import require_new_folder
-from retriever.encoding.dual_encoder import DualEncoder
+from retriever.encoding.dual_encoder import DualEncoder, half, require_role
 from retriever.encoding.encoder import Encoder
-from retriever.evaluation.average_rank import gold_ranks, rank_metrics
+from retriever.errors import InputError
+from retriever.evaluation.average_rank import gold_ranks, negative_log_likelihood, rank_metrics
 from retriever.losses.info_nce import info_nce_objective
 from retriever.protocols import Progress, no_progress
 from retriever.records import DprExample, Passage
-from retriever.training.batches import Table, TrainingSet, known_positives
+from retriever.training.batches import Negatives, Ragged, TrainingSet, as_tensor
 from retriever.training.load import load_for_training
 from retriever.training.loop import DevEvaluation
-from retriever.training.recipe import Recipe, run_recipe
+from retriever.training.recipe import Recipe, Surroundings, run_recipe
+from retriever.training.seeds import train_with_each_seed
+from retriever.training.token_table import TokenTable
 
 logger = logging.getLogger(__name__)
 
@@ -35,54 +38,83 @@ def train_dpr(
     progress: Progress = no_progress,
     on_run_directory: Callable[[Path], None] = lambda path: None,
 ) -> Path:
-    """Train a dual encoder.
+    """Train a dual encoder, once or with each of several seeds.
 
     Args:
         config: what ``ctl train-dpr`` takes.
         progress: opens progress displays.
-        on_run_directory: called with the run directory once it exists.
+        on_run_directory: called with each run directory once it exists.
 
     Returns:
-        The run directory.
+        ``config.output``: the run directory, or the folder of those of all seeds.
 
     Raises:
         InputError: anything wrong with the files, the model or the settings; nothing is written then.
     """
-    require_new_folder(config.output)
+    if config.train_rate and len(config.train_rate) != len(config.train):
+        raise InputError(
+            f"train_rate must be given once a --train file: {len(config.train_rate)} rates for {len(config.train)} files"
+        )
+    return train_with_each_seed(config, _train, progress=progress, on_run_directory=on_run_directory)
+
+
+def _train(config: TrainDprConfig, surroundings: Surroundings) -> Path:
+    """One run."""
     corpus = None if config.passages is None else read_passage_table(config.passages)
-    examples = list(chain.from_iterable(read_dpr_examples(file, corpus) for file in config.train))
-    dev_examples = None if config.dev is None else list(read_dpr_examples(config.dev, corpus))
+    files = [read_dpr_examples(file, corpus) for file in config.train]
+    firsts = [
+        next(examples) for examples in files
+    ]  # a file that is not there is an error before the model is loaded
+    dev_examples = None if config.dev is None else list(read_dpr_examples(config.dev, corpus, split="dev"))
     torch.manual_seed(config.seed)
     model = _load(config)
     similarity = model.query.settings.similarity
-    num_hard_negatives = min(config.num_hard_negatives, max(len(each.hard_negatives) for each in examples))
-    if num_hard_negatives < config.num_hard_negatives:
-        logger.warning(
-            "no question has more than %d hard negatives: training with that many", num_hard_negatives
-        )
+    temperature = config.temperature or DEFAULT_TEMPERATURE[similarity]
     dev = None
     if dev_examples is not None:
         pool = dev_pool(dev_examples, corpus or {}, config.dev_pool_size)
-        dev = _dev(model, dev_examples, pool, config.eval_every)
+        dev = _dev(model, dev_examples, pool, temperature, config)
+    training_set = dpr_training_set(
+        [chain([first], rest) for first, rest in zip(firsts, files, strict=True)],
+        model,
+        keep_other=config.num_other_negatives > 0,
+    )
     recipe = Recipe(
         name=f"DPR on questions of up to {config.query_max_length} and passages of up to {config.passage_max_length} tokens,",
         model=model,
-        training_set=dpr_training_set(examples, model),
-        num_hard_negatives=num_hard_negatives,
-        objective=info_nce_objective(
-            temperature=config.temperature or DEFAULT_TEMPERATURE[similarity], similarity=similarity
-        ),
+        training_set=training_set,
+        negatives=_negatives(config, training_set),
+        rates=config.train_rate,
+        objective=info_nce_objective(temperature=temperature, similarity=similarity),
+        similarity=similarity,
         dev=dev,
     )
-    return run_recipe(config, config.output, recipe, progress=progress, on_run_directory=on_run_directory)
+    return run_recipe(config, recipe, surroundings)
+
+
+def _negatives(config: TrainDprConfig, training_set: TrainingSet) -> Negatives:
+    """As many of each kind as asked, or as the data have."""
+    there = {
+        "hard": int(training_set.hard_negatives.lengths.max()),
+        "other": int(training_set.other_negatives.lengths.max()),
+    }
+    asked = {"hard": config.num_hard_negatives, "other": config.num_other_negatives}
+    for kind, most in there.items():
+        if most < asked[kind]:
+            logger.warning("no question has more than %d %s negatives: training with that many", most, kind)
+    return Negatives(
+        hard=min(asked["hard"], there["hard"]),
+        other=min(asked["other"], there["other"]),
+        gold=config.num_gold_negatives,
+    )
 
 
 def _load(config: TrainDprConfig) -> DualEncoder:
     """One encoder or two, with the lengths, similarity and passage format that will be saved with them."""
 
-    def one() -> Encoder:
+    def one(name: str) -> Encoder:
         encoder, _ = load_for_training(
-            config.model,
+            name,
             pooling=config.pooling,
             plain_similarity="dot",
             max_length=config.passage_max_length,
@@ -99,31 +131,65 @@ def _load(config: TrainDprConfig) -> DualEncoder:
         )
         return encoder
 
-    return DualEncoder(one()) if config.shared_encoder else DualEncoder(one(), one())
+    if config.shared_encoder and config.passage_model is None:
+        encoder = one(config.model)
+        require_role(encoder, None)
+        return DualEncoder(encoder)
+    query = one(half(config.model, "query"))
+    passage = one(half(config.passage_model or config.model, "passage"))
+    require_role(query, "query")
+    require_role(passage, "passage")
+    return DualEncoder(query, passage)
 
 
-def dpr_training_set(examples: Sequence[DprExample], model: DualEncoder) -> TrainingSet:
-    """The examples over a table of distinct questions and a table of distinct passages.
+def dpr_training_set(
+    files: Iterable[Iterable[DprExample]], model: DualEncoder, *, keep_other: bool = False
+) -> TrainingSet:
+    """The examples over a table of distinct questions and a table of distinct passages; they are read once and not kept.
 
     A question is trained towards its first positive (as DPR does); its others are never its negatives. Passages are the
-    same when title and text are the same, whatever their ids say.
+    same when title and text are the same, whatever their ids say. A question without hard negatives takes its other ones (as
+    DPR does).
+
+    Args:
+        files: the data sets, each a part of the training set.
+        model: tokenizes them.
+        keep_other: other negatives are wanted; DPR's files hold fifty a question.
     """
-    questions, passages = Table[str](), Table[tuple[str, str]]()
+    questions = TokenTable[str](model.tokenize_queries)
+    passages = TokenTable[tuple[str, str]](
+        lambda texts: model.tokenize_passages([Passage("", text, title) for title, text in texts])
+    )
+    anchors, firsts, known_anchors, known = array("q"), array("q"), array("q"), array("q")
+    other_lists: list[array[int]] = []
+    parts: list[int] = []
 
-    def rows(found: Sequence[Passage]) -> list[int]:
-        return [passages.row((each.title, each.text)) for each in found]
+    def rows(found: Iterable[Passage]) -> "array[int]":
+        return array("q", [passages.row((each.title, each.text)) for each in found])
 
-    anchor = [questions.row(each.query.text) for each in examples]
-    positives = [rows(each.positives) for each in examples]
-    hard_negatives = [tuple(rows(each.hard_negatives)) for each in examples]
-    distinct = [Passage(str(row), text, title) for row, (title, text) in enumerate(passages.keys())]
+    def hard_negatives() -> Iterator["array[int]"]:
+        for examples in files:
+            before = len(anchors)
+            for each in examples:
+                positives = rows(each.positives)
+                anchors.append(questions.row(each.query.text))
+                firsts.append(positives[0])
+                known.extend(positives)
+                known_anchors.extend([anchors[-1]] * len(positives))
+                other_lists.append(rows(each.other_negatives if keep_other else ()))
+                yield rows(each.hard_negatives or each.other_negatives)
+            parts.append(len(anchors) - before)
+
+    hard = Ragged.of(hard_negatives())
     return TrainingSet(
-        anchors=model.tokenize_queries(questions.keys()),
-        passages=model.tokenize_passages(distinct),
-        anchor=torch.tensor(anchor),
-        positive=torch.tensor([own[0] for own in positives]),
-        known_positives=known_positives(anchor, positives),
-        hard_negatives=hard_negatives,
+        anchors=questions.tokens(),
+        passages=passages.tokens(),
+        anchor=as_tensor(anchors),
+        positive=as_tensor(firsts),
+        known_positives=Ragged.grouped(as_tensor(known_anchors), as_tensor(known), count=len(questions)),
+        hard_negatives=hard,
+        other_negatives=Ragged.of(other_lists),
+        parts=parts,
     )
 
 
@@ -144,9 +210,13 @@ def dev_pool(examples: Sequence[DprExample], corpus: Mapping[str, Passage], size
 
 
 def _dev(
-    model: DualEncoder, examples: Sequence[DprExample], pool: Sequence[Passage], every: int
+    model: DualEncoder,
+    examples: Sequence[DprExample],
+    pool: Sequence[Passage],
+    temperature: float,
+    config: TrainDprConfig,
 ) -> DevEvaluation:
-    """Average rank of the gold passage in the pool."""
+    """Average rank of the gold passage in the pool, which decides, and the loss of finding it there."""
     row = {(each.title, each.text): number for number, each in enumerate(pool)}
     positives = [[row[passage.title, passage.text] for passage in each.positives] for each in examples]
     texts = [each.query.text for each in examples]
@@ -154,6 +224,8 @@ def _dev(
 
     def evaluate() -> dict[str, float]:
         queries, passages = model.encode_queries(texts), model.encode_passages(pool)
-        return rank_metrics(gold_ranks(queries, passages, positives))
+        ranks = gold_ranks(queries, passages, positives)
+        nll = negative_log_likelihood(queries, passages, positives, temperature=temperature)
+        return {**rank_metrics(ranks), "nll": nll}
 
-    return DevEvaluation(evaluate, "average_rank", every)
+    return DevEvaluation(evaluate, "average_rank", config.eval_every, config.patience)

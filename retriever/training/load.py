@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from torch import nn
 
-from retriever.choices import HeadMode, PoolingMode, Precision, Similarity
+from retriever.choices import HeadMode, PoolingRequest, Precision, Similarity
+from retriever.encoding.checkpoints import SIMCSE_MLP, find_mlp
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.locate import locate_model
 from retriever.encoding.model_folder import EncoderSettings, read_settings
@@ -16,7 +17,7 @@ logger = logging.getLogger(__name__)
 def load_for_training(
     model: str,
     *,
-    pooling: PoolingMode | None,
+    pooling: PoolingRequest | None,
     plain_similarity: Similarity,
     max_length: int | None = None,
     device: str,
@@ -32,8 +33,10 @@ def load_for_training(
         device: as for ``Encoder.load``.
         precision: as for ``Encoder.load``.
     """
-    declared = read_settings(locate_model(model))
-    if declared is None and pooling is None:
+    folder = locate_model(model)
+    declared = read_settings(folder)
+    # a SimCSE checkpoint does not say whether its MLP counts: loading it without a pooling is an error
+    if declared is None and pooling is None and find_mlp(folder) != SIMCSE_MLP:
         pooling = "cls"
         logger.info("%s declares no pooling: training with cls", model)
     encoder = Encoder.load(model, pooling=pooling, max_length=max_length, device=device, precision=precision)

@@ -1,19 +1,33 @@
 """From a recipe's parts to a finished run directory: what SimCSE and DPR share around the loop."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+from torch import nn
+
+from retriever.choices import Similarity
 from retriever.config import OptimConfig
 from retriever.encoding.dual_encoder import DualEncoder
+from retriever.encoding.masked_language_model import MaskedLanguageModel
+from retriever.encoding.tokens import Tokens
+from retriever.losses.across_processes import across_processes
 from retriever.losses.embedding_batch import Objective
-from retriever.protocols import Progress
-from retriever.training.batches import TokenBatch, TrainingSet
+from retriever.protocols import Progress, no_progress
+from retriever.training.batches import Negatives, Sampler, TrainingSet
+from retriever.training.checkpoint import State, load_checkpoint
+from retriever.training.chunk_size import largest_chunk
 from retriever.training.embedder import Embedder
-from retriever.training.loop import Best, DevEvaluation, Optimization, fit
+from retriever.training.loop import DevEvaluation, fit
+from retriever.training.masked_language_model import MaskedLanguageModelLoss
 from retriever.training.optimizer import linear_schedule, make_optimizer
+from retriever.training.processes import Processes
 from retriever.training.run_directory import RunDirectory
+from retriever.training.step import Training
+from retriever.training.trackers import open_trackers
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +35,7 @@ TRUNCATED_SHARE = 0.05
 """A larger share of cut texts than this is worth a warning."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What makes a run SimCSE or DPR.
 
@@ -29,106 +43,223 @@ class Recipe:
         name: for people.
         model: trained in place and saved.
         training_set: the tokenized examples.
-        num_hard_negatives: K.
-        objective: the loss.
+        negatives: how many of each kind go with an anchor.
+        rates: as for ``Sampler``.
+        objective: the loss of one process.
+        similarity: by which the loss compares.
+        masked_language_model: the encoder with its head, for the auxiliary loss; None: no such loss.
+        masked_language_model_weight: of that loss.
         dev: the dev evaluation, or None.
     """
 
     name: str
     model: DualEncoder
     training_set: TrainingSet
-    num_hard_negatives: int
+    negatives: Negatives
+    rates: Sequence[float] = ()
     objective: Objective
+    similarity: Similarity
+    masked_language_model: MaskedLanguageModel | None = None
+    masked_language_model_weight: float = 0.0
     dev: DevEvaluation | None
 
 
-def run_recipe(
-    config: OptimConfig,
-    output: Path,
-    recipe: Recipe,
-    *,
-    progress: Progress,
-    on_run_directory: Callable[[Path], None],
-) -> Path:
-    """Make the run directory, train, and write the results.
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Where a recipe runs: its folder, its processes, and who is told.
+
+    Attributes:
+        output: the run directory.
+        processes: that train together.
+        progress: opens progress displays.
+        on_run_directory: called with the run directory once it exists.
+    """
+
+    output: Path
+    processes: Processes
+    progress: Progress = no_progress
+    on_run_directory: Callable[[Path], None] = lambda path: None
+
+
+def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) -> Path:
+    """Make the run directory, or go on in one that was begun; train, and write the results.
 
     Raises:
-        InputError: fewer examples than one batch, or the loss stops being a number.
+        InputError: fewer examples than one batch, a checkpoint that cannot be read, or the loss stops being a number.
     """
-    steps_per_epoch = recipe.training_set.steps_per_epoch(config.batch_size)
-    total_steps = min(config.epochs * steps_per_epoch, config.max_steps or config.epochs * steps_per_epoch)
-    query = recipe.model.query
-    environment = {"device": str(query.device), "precision": query.precision, "seed": config.seed}
-    run = RunDirectory(output, config=config.to_json(), environment=environment)
-    on_run_directory(output)
-    _announce(config, recipe, total_steps)
-    optimizer = make_optimizer(
-        recipe.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay
+    processes = surroundings.processes
+    run = RunDirectory(surroundings.output, writes=processes.is_main)
+    sampler = Sampler(
+        recipe.training_set,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        negatives=recipe.negatives,
+        rates=recipe.rates,
+        rank=processes.rank,
+        world_size=processes.count,
     )
-    optimization = Optimization(
-        optimizer,
-        linear_schedule(optimizer, total_steps=total_steps, warmup_ratio=config.warmup_ratio),
+    training = _training(config, recipe, sampler, processes)
+    state = load_checkpoint(run.checkpoint, training.module, training.optimizer, world_size=processes.count)
+    query = recipe.model.query
+    with ExitStack() as at_end:
+        if processes.is_main:
+            run.trackers = open_trackers(config.report_to, surroundings.output, config.to_json())
+            for tracker in run.trackers:
+                at_end.callback(tracker.finish)
+        run.start(
+            config=config.to_json(),
+            environment={
+                "device": str(query.device),
+                "precision": query.precision,
+                "seed": config.seed,
+                "processes": processes.count,
+            },
+        )
+        if processes.is_main:
+            surroundings.on_run_directory(surroundings.output)
+        _announce(config, recipe, training)
+        state = _go_on(run, state, recipe.dev)
+        run.log_metrics(_facts(recipe, state.step))
+        state = fit(
+            training,
+            state,
+            run,
+            save=recipe.model.save,
+            dev=recipe.dev,
+            similarity=recipe.similarity,
+            checkpoint_every=config.checkpoint_every,
+            progress=surroundings.progress if processes.is_main else no_progress,
+        )
+        if processes.is_main:
+            _finish(run, state, config.seed)
+    processes.wait()
+    return surroundings.output
+
+
+def _training(config: OptimConfig, recipe: Recipe, sampler: Sampler, processes: Processes) -> Training:
+    """What takes the steps, at the first of them."""
+    if recipe.model.query.device.type == "cuda":
+        torch.set_float32_matmul_precision(
+            "high"
+        )  # TF32 for what is not bf16; losses stay far above its error
+    total_steps = config.epochs * sampler.steps_per_epoch
+    if config.max_steps is not None:
+        total_steps = min(total_steps, config.max_steps)
+    embedder, masked = Embedder(recipe.model), recipe.masked_language_model
+    module = embedder if masked is None else nn.ModuleList([embedder, masked])
+    processes.equalize(module)
+    chunk_tokens = chunk_tokens_of(config.chunk_tokens, embedder, sampler)
+    auxiliary = None
+    if masked is not None:
+        auxiliary = MaskedLanguageModelLoss(masked, seed=config.seed * processes.count + processes.rank)
+    return Training(
+        embedder=embedder,
+        module=module,
+        objective=recipe.objective if processes.count == 1 else across_processes(recipe.objective),
+        auxiliary=None
+        if auxiliary is None
+        else lambda batch, step: auxiliary.backward(
+            batch, step=step, chunk_tokens=chunk_tokens, weight=recipe.masked_language_model_weight
+        ),
+        sampler=sampler,
+        optimizer=make_optimizer(
+            module, learning_rate=config.learning_rate, weight_decay=config.weight_decay
+        ),
+        learning_rate=lambda step: (
+            config.learning_rate
+            * linear_schedule(step, total_steps=total_steps, warmup_ratio=config.warmup_ratio)
+        ),
         max_grad_norm=config.max_grad_norm,
         total_steps=total_steps,
+        chunk_tokens=chunk_tokens,
+        seed=config.seed,
+        processes=processes,
     )
-    best = fit(
-        Embedder(recipe.model),
-        recipe.objective,
-        _all_epochs(config, recipe),
-        optimization,
-        run,
-        save=recipe.model.save,
-        dev=recipe.dev,
-        progress=progress,
-    )
-    _finish(run, best, total_steps)
-    return output
 
 
-def _all_epochs(config: OptimConfig, recipe: Recipe) -> Iterator[TokenBatch]:
-    """Batches without end, epoch after epoch; the loop stops."""
-    epoch = 0
-    while True:
-        yield from recipe.training_set.epoch(
-            epoch,
-            seed=config.seed,
-            batch_size=config.batch_size,
-            num_hard_negatives=recipe.num_hard_negatives,
-        )
-        epoch += 1
+def chunk_tokens_of(asked: str | None, embedder: Embedder, sampler: Sampler) -> int | None:
+    """The number that ``--chunk-tokens`` stands for; None: batches go through the encoder whole."""
+    if asked != "auto":
+        return None if asked is None else int(asked)
+    found = largest_chunk(embedder, sampler.batch(0))
+    if found is None:
+        logger.info("--chunk-tokens auto: a whole batch fits")
+    else:
+        logger.info("--chunk-tokens auto: %d tokens at a time fit", found)
+    return found
 
 
-def _announce(config: OptimConfig, recipe: Recipe, total_steps: int) -> None:
+def _go_on(run: RunDirectory, state: State | None, dev: DevEvaluation | None) -> State:
+    """Where training begins: at the checkpoint if there is one; a best model that was saved after it stays the best."""
+    begun = (run.path / "metrics.jsonl").exists()
+    if state is not None:
+        logger.info("going on after step %d", state.step)
+    elif begun:
+        logger.info("the run was killed before its first checkpoint: it begins again")
+    if begun:
+        run.forget_metrics_after(-1 if state is None else state.step)
+    state = state or State()
+    saved = run.saved_best()
+    if dev is not None and saved is not None and saved.metrics and dev.better(saved, state.best):
+        state.best = saved
+    return state
+
+
+def _facts(recipe: Recipe, step: int) -> dict[str, object]:
+    """What holds for the whole run, as the first line of its metrics."""
+    tables = _tables(recipe.training_set)
+    texts = sum(map(len, tables.values()))
+    return {
+        "step": step,
+        "examples": len(recipe.training_set),
+        "truncated_share": round(sum(each.num_truncated for each in tables.values()) / texts, 6),
+    }
+
+
+def _tables(found: TrainingSet) -> dict[str, Tokens]:
+    """The token tables of a training set, by what they hold."""
+    if found.anchors is found.passages:
+        return {"texts": found.passages}
+    return {"anchors": found.anchors, "passages": found.passages}
+
+
+def _announce(config: OptimConfig, recipe: Recipe, training: Training) -> None:
     """Say what is about to happen, and warn of what will hurt."""
+    sampler, examples = training.sampler, recipe.training_set
     logger.info("%s from %s", recipe.name, recipe.model.describe())
-    negatives = config.batch_size * (1 + recipe.num_hard_negatives) - 1
     logger.info(
-        "%d examples, %d steps of %d, seed %d; each anchor has up to %d negatives (gradient accumulation adds none)",
-        len(recipe.training_set),
-        total_steps,
-        config.batch_size,
+        "%d examples, %d steps of %d%s, seed %d; each anchor has up to %d negatives (gradient accumulation adds none)",
+        len(examples),
+        training.total_steps,
+        sampler.step_size,
+        f" by {sampler.world_size} processes" if sampler.world_size > 1 else "",
         config.seed,
-        negatives,
+        sampler.step_size * (1 + recipe.negatives.total) - 1,
     )
-    found = recipe.training_set
-    tables = {"anchors": found.anchors, "passages": found.passages}
-    for name, texts in tables.items() if found.anchors is not found.passages else [("texts", found.passages)]:
+    for name, texts in _tables(examples).items():
         if texts.num_truncated > TRUNCATED_SHARE * len(texts):
             share = 100 * texts.num_truncated / len(texts)
             logger.warning(
                 "%.0f %% of the training %s are longer than the maximum length and are cut", share, name
             )
-    short = sum(len(each) < recipe.num_hard_negatives for each in recipe.training_set.hard_negatives)
-    if short:
-        logger.warning("%d examples have fewer than %d hard negatives", short, recipe.num_hard_negatives)
+    kinds = {
+        "hard": (recipe.negatives.hard, examples.hard_negatives),
+        "other": (recipe.negatives.other, examples.other_negatives),
+    }
+    for kind, (wanted, found) in kinds.items():
+        if short := int((found.lengths < wanted).sum()):
+            logger.warning("%d examples have fewer than %d %s negatives", short, wanted, kind)
 
 
-def _finish(run: RunDirectory, best: Best | None, total_steps: int) -> None:
+def _finish(run: RunDirectory, state: State, seed: int) -> None:
     """Write results.json, and say which model was kept."""
+    best = state.best
     if best is None:
-        run.save_results({"steps": total_steps, "model": "last", "dev": None})
+        run.save_results({"seed": seed, "steps": state.step, "model": "last", "dev": None})
         return
-    run.save_results({"steps": total_steps, "model": "best", "best_step": best.step, "dev": best.metrics})
+    run.save_results(
+        {"seed": seed, "steps": state.step, "model": "best", "best_step": best.step, "dev": best.metrics}
+    )
     if best.step == 0:
         logger.warning("training never improved on the model it started from: that one is kept")
     else:

@@ -1,67 +1,151 @@
 """The folder of one training run: what was asked, on what it ran, how it went, and the best model."""
 
 import json
-import math
 import platform
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from retriever.data.files import require_new_folder, write_json
+from retriever.data.files import atomic_file, read_json, require_new_folder, without_nan, write_json
 from retriever.data.folders import replaced_folder, surviving_folder
+from retriever.errors import InputError
+from retriever.training.checkpoint import Best
+from retriever.training.trackers import Tracker
 
 PACKAGES = ("contrastive-text-learning", "torch", "transformers", "tokenizers", "numpy")
+
+
+TRAINING_FILE = "training.json"
+"""Beside the weights of ``model/``: after which step they were saved, and their dev metrics."""
+
+MAY_DIFFER = {"output", "device", "report_to"}
+"""Settings that a resumed run may have other than at its start: none of them changes what is computed."""
+
+
+BEFORE_THE_CONFIG = {"environment.json", "log.txt", "tensorboard", "wandb"}
+"""What a run that was killed at its very start may have left."""
 
 
 class RunDirectory:
     """Writes a run directory; see the README for its files.
 
     Args:
-        path: the directory, made here; it must not exist or be empty.
-        config: the whole resolved config; ``config.json`` repeats the run.
-        environment: what the recipe knows of the run: device, precision, seed.
-
-    Raises:
-        InputError: the directory exists and is not empty.
+        path: the directory, made by ``start``.
+        writes: whether anything is written; of several processes only the main one writes.
     """
 
-    def __init__(
-        self, path: Path, *, config: Mapping[str, object], environment: Mapping[str, object]
-    ) -> None:
-        require_new_folder(path)
-        path.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        write_json(path / "environment.json", {**environment, **_environment()})
-        write_json(path / "config.json", dict(config))
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
+        self.trackers: Sequence[Tracker] = ()
+
+    def start(self, *, config: Mapping[str, object], environment: Mapping[str, object]) -> None:
+        """Make the directory, with ``config.json`` to repeat the run and ``environment.json``; one that was begun goes on.
+
+        Args:
+            config: the whole resolved config.
+            environment: what the recipe knows of the run: device, precision, seed, processes.
+        """
+        if not self.writes:
+            return
+        begun = self.path / "environment.json"
+        environment = {**environment, **_environment()}
+        if (self.path / "config.json").exists():
+            first = read_json(begun)
+            if isinstance(first, dict):
+                write_json(begun, {**first, "resumed": [*first.get("resumed", []), environment]})
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_json(begun, environment)
+        write_json(self.path / "config.json", dict(config))
 
     @property
     def model(self) -> Path:
         """Where the best model lies."""
         return surviving_folder(self.path / "model")
 
+    @property
+    def checkpoint(self) -> Path:
+        """Where ``--resume`` finds the state of the training."""
+        return self.path / "last"
+
     def log_metrics(self, values: Mapping[str, object]) -> None:
         """Append one object to ``metrics.jsonl``; NaN, which JSON does not know, becomes null."""
+        if not self.writes:
+            return
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(without_nan(values), allow_nan=False) + "\n")
+        for tracker in self.trackers:
+            tracker.log(values)
 
-    def save_model(self, save: Callable[[Path], None]) -> None:
+    def forget_metrics_after(self, step: int) -> None:
+        """Leave out of ``metrics.jsonl`` what a killed run wrote after its last checkpoint: it comes again."""
+        path = self.path / "metrics.jsonl"
+        if not self.writes or not path.exists():
+            return
+        kept = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["step"] > step:
+                    break
+            except (ValueError, KeyError, TypeError):  # a line that the kill cut
+                break
+            kept.append(line + "\n")
+        with atomic_file(path) as file:
+            file.writelines(kept)
+
+    def save_model(self, save: Callable[[Path], None], best: Best) -> None:
         """Replace ``model/`` by what ``save`` writes; a kill at any moment leaves the old model or the new."""
+        if not self.writes:
+            return
         with replaced_folder(self.path / "model") as folder:
             save(folder)
+            write_json(folder / TRAINING_FILE, without_nan(asdict(best)))
+
+    def saved_best(self) -> Best | None:
+        """The step and dev metrics of the model in ``model/``, if one was saved."""
+        file = self.model / TRAINING_FILE
+        if not file.is_file():
+            return None
+        values = read_json(file)
+        if not isinstance(values, dict) or set(values) != {"step", "metrics"}:
+            raise InputError("expected step and metrics of the saved model", path=file)
+        return Best(**values)
 
     def save_results(self, results: Mapping[str, object]) -> None:
-        """Write ``results.json``: the run is finished."""
+        """Write ``results.json``: the run is finished, and its checkpoint is not needed any more."""
+        if not self.writes:
+            return
         write_json(self.path / "results.json", without_nan(results))
+        shutil.rmtree(surviving_folder(self.checkpoint), ignore_errors=True)
 
 
-def without_nan(value: object) -> object:
-    """The value with None in place of every number that is not finite."""
-    if isinstance(value, Mapping):
-        return {key: without_nan(each) for key, each in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def require_resumable(path: Path, config: Mapping[str, object]) -> bool:
+    """Whether there is a run to go on with; False: the folder is new, or the run was killed before it began.
+
+    Raises:
+        InputError: the folder holds something else, or a run with other settings.
+    """
+    if not (path / "config.json").exists():
+        if path.is_dir() and {each.name for each in path.iterdir()} <= BEFORE_THE_CONFIG:
+            return False
+        require_new_folder(path)
+        return False
+    begun = read_json(path / "config.json")
+    if not isinstance(begun, dict):
+        raise InputError("expected the settings of a run", path=path / "config.json")
+    for name in sorted({*begun, *config} - MAY_DIFFER):
+        if begun.get(name) != config.get(name):
+            raise InputError(
+                f"the run was started with {name} {begun.get(name)!r}, not {config.get(name)!r}: "
+                "--resume goes on with the settings of the start",
+                path=path,
+            )
+    return True
 
 
 def _environment() -> dict[str, object]:

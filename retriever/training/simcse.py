@@ -1,7 +1,8 @@
 """SimCSE (Gao et al., 2021): the same sentence twice under two dropout masks, or NLI pairs and triplets."""
 
 import logging
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -10,20 +11,22 @@ import torch
 
 from retriever.choices import HeadMode
 from retriever.config import TrainSimcseConfig
-from retriever.data.files import require_new_folder
 from retriever.data.simcse import read_simcse_examples
 from retriever.data.sts import read_sts_task
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.encoder import Encoder
+from retriever.encoding.masked_language_model import MaskedLanguageModel
 from retriever.errors import InputError
 from retriever.evaluation.sts import evaluate_sts
 from retriever.losses.info_nce import info_nce_objective
 from retriever.protocols import Progress, no_progress
 from retriever.records import SimcseExample, StsTask
-from retriever.training.batches import Table, TrainingSet, known_positives
+from retriever.training.batches import Negatives, Ragged, TrainingSet, as_tensor
 from retriever.training.load import add_head, load_for_training
 from retriever.training.loop import DevEvaluation
-from retriever.training.recipe import Recipe, run_recipe
+from retriever.training.recipe import Recipe, Surroundings, run_recipe
+from retriever.training.seeds import train_with_each_seed
+from retriever.training.token_table import TokenTable
 
 logger = logging.getLogger(__name__)
 
@@ -34,24 +37,56 @@ def train_simcse(
     progress: Progress = no_progress,
     on_run_directory: Callable[[Path], None] = lambda path: None,
 ) -> Path:
-    """Train a sentence encoder.
+    """Train a sentence encoder, once or with each of several seeds.
 
     Args:
         config: what ``ctl train-simcse`` takes.
         progress: opens progress displays.
-        on_run_directory: called with the run directory once it exists.
+        on_run_directory: called with each run directory once it exists.
 
     Returns:
-        The run directory.
+        ``config.output``: the run directory, or the folder of those of all seeds.
 
     Raises:
         InputError: anything wrong with the files, the model or the settings; nothing is written then.
     """
-    require_new_folder(config.output)
-    examples = list(chain.from_iterable(read_simcse_examples(file) for file in config.train))
-    supervised = _is_supervised(examples, config.train)
+    return train_with_each_seed(config, _train, progress=progress, on_run_directory=on_run_directory)
+
+
+def _train(config: TrainSimcseConfig, surroundings: Surroundings) -> Path:
+    """One run."""
+    examples = chain.from_iterable(read_simcse_examples(file) for file in config.train)
+    first = next(examples)  # a file that is not there is an error before the model is loaded
+    supervised = first.positive is not None
     task = None if config.dev is None else read_sts_task(config.dev, split="dev")
     torch.manual_seed(config.seed)
+    encoder = _load(config, supervised=supervised)
+    masked = MaskedLanguageModel.load(encoder, config.model) if config.mlm else None
+    training_set = simcse_training_set(
+        _of_one_kind(chain([first], examples), supervised, config.train),
+        encoder,
+        max_length=config.max_length,
+    )
+    recipe = Recipe(
+        name=f"{'' if supervised else 'un'}supervised SimCSE on sentences of up to {config.max_length} tokens,",
+        model=DualEncoder(encoder),
+        training_set=training_set,
+        negatives=Negatives(hard=int(training_set.hard_negatives.lengths.max())),
+        objective=info_nce_objective(
+            temperature=config.temperature,
+            similarity="cosine",
+            hard_negative_weight=config.hard_negative_weight,
+        ),
+        similarity="cosine",
+        masked_language_model=masked,
+        masked_language_model_weight=config.mlm_weight,
+        dev=None if task is None else _dev(encoder, task, config),
+    )
+    return run_recipe(config, recipe, surroundings)
+
+
+def _load(config: TrainSimcseConfig, *, supervised: bool) -> Encoder:
+    """The encoder with the head that it is trained with."""
     encoder, declared = load_for_training(
         config.model,
         pooling=config.pooling,
@@ -70,61 +105,57 @@ def train_simcse(
             f"model '{config.model}' has a head that belongs to it: --head {config.head} cannot be had"
         )
     encoder.settings = replace(encoder.settings, similarity="cosine")
-    training_set = simcse_training_set(examples, encoder, max_length=config.max_length)
-    num_hard_negatives = max(len(each.hard_negatives) for each in examples)
-    recipe = Recipe(
-        name=f"{'' if supervised else 'un'}supervised SimCSE on sentences of up to {config.max_length} tokens,",
-        model=DualEncoder(encoder),
-        training_set=training_set,
-        num_hard_negatives=num_hard_negatives,
-        objective=info_nce_objective(
-            temperature=config.temperature,
-            similarity="cosine",
-            hard_negative_weight=config.hard_negative_weight,
-        ),
-        dev=None if task is None else _dev(encoder, task, config.eval_every),
-    )
-    return run_recipe(config, config.output, recipe, progress=progress, on_run_directory=on_run_directory)
+    return encoder
 
 
-def _is_supervised(examples: Sequence[SimcseExample], files: Sequence[Path]) -> bool:
-    """Whether the examples have positives of their own; a mixture of both kinds is refused."""
-    with_positive = sum(each.positive is not None for each in examples)
-    if 0 < with_positive < len(examples):
-        names = ", ".join(map(str, files))
-        raise InputError(f"sentences without positives and pairs cannot be mixed in one run ({names})")
-    return with_positive > 0
+def _of_one_kind(
+    examples: Iterable[SimcseExample], supervised: bool, files: Sequence[Path]
+) -> Iterator[SimcseExample]:
+    """The examples, as long as all have positives of their own or none has."""
+    for each in examples:
+        if (each.positive is not None) != supervised:
+            names = ", ".join(map(str, files))
+            raise InputError(f"sentences without positives and pairs cannot be mixed in one run ({names})")
+        yield each
 
 
 def simcse_training_set(
-    examples: Sequence[SimcseExample], encoder: Encoder, *, max_length: int
+    examples: Iterable[SimcseExample], encoder: Encoder, *, max_length: int
 ) -> TrainingSet:
-    """The examples over one table of distinct sentences, cut at ``max_length`` tokens."""
-    table = Table[str]()
-    anchor = [table.row(each.anchor) for each in examples]
-    positive = [
-        row if each.positive is None else table.row(each.positive)
-        for row, each in zip(anchor, examples, strict=True)
-    ]
-    hard_negatives = [tuple(table.row(text) for text in each.hard_negatives) for each in examples]
-    if repeated := len(anchor) - len(set(zip(anchor, positive, strict=True))):
-        logger.warning("%d of %d training examples occur more than once", repeated, len(anchor))
-    tokens = encoder.tokenize(table.keys(), max_length=max_length)
+    """The examples over one table of distinct sentences, cut at ``max_length`` tokens; they are read once and not kept."""
+    table = TokenTable[str](lambda texts: encoder.tokenize(texts, max_length=max_length))
+    anchors, positives = array("q"), array("q")
+
+    def hard_negatives() -> Iterator[list[int]]:
+        for each in examples:
+            anchors.append(table.row(each.anchor))
+            positives.append(anchors[-1] if each.positive is None else table.row(each.positive))
+            yield [table.row(text) for text in each.hard_negatives]
+
+    hard = Ragged.of(hard_negatives())
+    anchor, positive = as_tensor(anchors), as_tensor(positives)
+    distinct = len(torch.unique(torch.stack([anchor, positive]), dim=1).T)
+    if distinct < len(anchor):
+        logger.warning("%d of %d training examples occur more than once", len(anchor) - distinct, len(anchor))
+    tokens = table.tokens()
     return TrainingSet(
         anchors=tokens,
         passages=tokens,
-        anchor=torch.tensor(anchor),
-        positive=torch.tensor(positive),
+        anchor=anchor,
+        positive=positive,
         # the anchor itself is no negative of its own: paraphrase data hold (a, b) and (b, a)
-        known_positives=known_positives(anchor, [list(each) for each in zip(positive, anchor, strict=True)]),
-        hard_negatives=hard_negatives,
+        known_positives=Ragged.grouped(
+            torch.cat([anchor, anchor]), torch.cat([positive, anchor]), count=len(table)
+        ),
+        hard_negatives=hard,
+        other_negatives=Ragged.of(() for _ in range(len(anchor))),
     )
 
 
-def _dev(encoder: Encoder, task: StsTask, every: int) -> DevEvaluation:
+def _dev(encoder: Encoder, task: StsTask, config: TrainSimcseConfig) -> DevEvaluation:
     """STS Spearman, by the evaluator that ``ctl eval sts`` uses."""
 
     def evaluate() -> dict[str, float]:
         return evaluate_sts(encoder.encode, task, similarity=encoder.settings.similarity)
 
-    return DevEvaluation(evaluate, "spearman_all", every)
+    return DevEvaluation(evaluate, "spearman_all", config.eval_every, config.patience)

@@ -39,12 +39,22 @@ def test_configuring_twice_shows_each_line_once(capsys):
     assert capsys.readouterr().err == "once\n"
 
 
-def test_only_the_first_process_of_a_machine_shows_information(capsys, monkeypatch):
-    monkeypatch.setenv("LOCAL_RANK", "1")
+def test_of_several_processes_only_the_main_one_shows_more_than_errors(capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
     configure_logs()
-    logging.getLogger("retriever").info("said by rank 0")
-    logging.getLogger("retriever").warning("my own trouble")
-    assert capsys.readouterr().err == "warning: my own trouble\n"
+    logging.getLogger("retriever").info("said by the main process")
+    logging.getLogger("retriever").warning("by it as well")
+    logging.getLogger("retriever").error("my own trouble")
+    assert capsys.readouterr().err == "error: my own trouble\n"
+
+
+def test_the_log_of_the_next_run_is_the_only_one_from_then_on(tmp_path):
+    configure_logs()
+    for name in ("first.txt", "second.txt"):
+        log_to(tmp_path / name)
+        logging.getLogger("retriever").info("line of %s", name)
+    assert "second" not in (tmp_path / "first.txt").read_text()
+    assert "second" in (tmp_path / "second.txt").read_text()
 
 
 def test_a_runs_log_file_gets_the_same_records_with_time_and_level(tmp_path, capsys):

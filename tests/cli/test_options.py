@@ -17,6 +17,7 @@ from retriever.config import (
     IndexConfig,
     InfoConfig,
     MineConfig,
+    PlotConfig,
     SearchConfig,
     TrainDprConfig,
     TrainSimcseConfig,
@@ -33,6 +34,7 @@ COMMANDS = {
     ("eval", "sts"): EvalStsConfig,
     ("eval", "retrieval"): EvalRetrievalConfig,
     ("info",): InfoConfig,
+    ("plot",): PlotConfig,
 }
 
 
@@ -227,7 +229,7 @@ def test_help_shows_every_flag_with_its_default_and_where_it_comes_from(command)
             shown = on if shown else off
         if metadata["required"]:
             ending = "[required]"
-        elif each.default is None:
+        elif each.default in (None, ()):
             ending = f"[default: {metadata['source'] or 'none'}]"
         else:
             ending = (
@@ -242,7 +244,9 @@ def test_help_shows_every_flag_with_its_default_and_where_it_comes_from(command)
 def test_help_fits_eighty_columns_and_cuts_no_flag(command):
     result = CliRunner().invoke(ctl, [*command, "--help"], env={"COLUMNS": "80"})
     assert max(map(len, result.output.splitlines())) <= 80
-    assert "…" not in result.output and "..." not in result.output.replace("[DATA]...", "")
+    assert "…" not in result.output and "..." not in result.output.replace(
+        "]...", ""
+    )  # DATA... is an argument
 
 
 def test_printing_commands_take_json_and_the_others_do_not():

@@ -1,10 +1,18 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from retriever.encoding.encoder import Encoder
 from retriever.errors import InputError
 from retriever.records import DprExample, Passage, Query, SimcseExample
-from retriever.training.batches import TrainingSet, known_positives, padded_rows
+from retriever.training.batches import (
+    Negatives,
+    Ragged,
+    Sampler,
+    TokenBatch,
+    TrainingSet,
+)
 from retriever.training.dpr import dpr_training_set
 from retriever.training.simcse import simcse_training_set
 
@@ -17,8 +25,16 @@ def training_set(encoder: Encoder, count: int = 10) -> TrainingSet:
     return simcse_training_set(examples, encoder, max_length=8)
 
 
-def batches(found: TrainingSet, epoch: int, seed: int = 1) -> list:
-    return list(found.epoch(epoch, seed=seed, batch_size=4, num_hard_negatives=1))
+def sampler(found: TrainingSet, seed: int = 1, batch_size: int = 4, **options: object) -> Sampler:
+    return Sampler(
+        found, **{"batch_size": batch_size, "seed": seed, "negatives": Negatives(hard=1), **options}
+    )
+
+
+def batches(found: TrainingSet, epoch: int, seed: int = 1, **options: object) -> list[TokenBatch]:
+    drawn = sampler(found, seed, **options)
+    first = epoch * drawn.steps_per_epoch
+    return [drawn.batch(step) for step in range(first, first + drawn.steps_per_epoch)]
 
 
 def test_an_epoch_takes_every_example_once_and_drops_the_ragged_rest(encoder: Encoder) -> None:
@@ -43,7 +59,7 @@ def test_order_depends_on_seed_and_epoch_alone(encoder: Encoder) -> None:
 
 def test_hard_negatives_are_drawn_from_the_examples_own_and_change_with_the_epoch(encoder: Encoder) -> None:
     found = training_set(encoder)
-    own = {int(found.positive[row]): set(found.hard_negatives[row]) for row in range(len(found))}
+    own = {int(found.positive[row]): set(hard_negatives_of(found, row)) for row in range(len(found))}
     drawn: dict[int, set[int]] = {}
     for epoch in range(12):
         for batch in batches(found, epoch):
@@ -55,11 +71,100 @@ def test_hard_negatives_are_drawn_from_the_examples_own_and_change_with_the_epoc
     assert all(drawn[positive] == own[positive] for positive in own)
 
 
+def hard_negatives_of(found: TrainingSet, row: int) -> list[int]:
+    return found.hard_negatives.rows[
+        found.hard_negatives.offsets[row] : found.hard_negatives.offsets[row + 1]
+    ].tolist()
+
+
+def test_every_negative_of_an_example_comes_once_before_one_comes_twice() -> None:
+    lists = Ragged.of([[10, 11, 12, 13, 14], [], [20, 21]]).shuffled(3)
+    rows = torch.tensor([0, 1, 2])
+    taken = torch.stack([lists.take(rows, 2, turn) for turn in range(5)])  # (5, 3, 2)
+    assert sorted(taken[:, 0].flatten().tolist()) == sorted([10, 11, 12, 13, 14] * 2)
+    assert (taken[:, 1] == -1).all()
+    assert all(sorted(each.tolist()) == [20, 21] for each in taken[:, 2])
+    assert lists.take(rows, 3, 0)[2, 2] == -1  # never the same one twice in a row of slots
+    assert lists.take(rows, 0, 0).shape == (3, 0)
+
+
+def test_each_list_is_shuffled_in_itself_and_by_the_seed_alone() -> None:
+    lists = Ragged.of([list(range(20)), list(range(100, 120))])
+    first, second = lists.shuffled(1), lists.shuffled(1)
+    assert torch.equal(first.rows, second.rows)
+    assert not torch.equal(first.rows, lists.shuffled(2).rows)
+    assert sorted(first.rows[:20].tolist()) == list(range(20)) != first.rows[:20].tolist()
+    assert sorted(first.rows[20:].tolist()) == list(range(100, 120))
+
+
+def test_any_step_can_be_had_without_those_before_it(encoder: Encoder) -> None:
+    found = training_set(encoder)
+    one = sampler(found)
+    in_order = [one.batch(step) for step in range(7)]
+    for step in (6, 0, 3):
+        fresh = sampler(found).batch(step)
+        assert torch.equal(fresh.positive_id, in_order[step].positive_id)
+        assert torch.equal(fresh.hard_negative_id, in_order[step].hard_negative_id)
+
+
+def test_processes_share_out_what_one_process_would_take(encoder: Encoder) -> None:
+    found = training_set(encoder)
+    whole = sampler(found, batch_size=4)
+    shares = [sampler(found, batch_size=2, rank=rank, world_size=2) for rank in range(2)]
+    assert {each.steps_per_epoch for each in (whole, *shares)} == {2}
+    for step in range(4):
+        together = torch.cat([each.batch(step).positive_id for each in shares])
+        assert torch.equal(together, whole.batch(step).positive_id)
+
+
+def test_with_rates_each_batch_is_of_one_part_and_parts_come_as_often_as_asked(encoder: Encoder) -> None:
+    found = replace(training_set(encoder), parts=[4, 6])
+    drawn = sampler(found, batch_size=2, rates=[2.0, 0.5])
+    assert drawn.steps_per_epoch == 4 + 1
+    row_of = {int(positive): row for row, positive in enumerate(found.positive)}
+    counts = [0, 0]
+    for step in range(5):
+        parts = {int(row_of[int(each)] >= 4) for each in drawn.batch(step).positive_id}
+        assert len(parts) == 1
+        counts[parts.pop()] += 1
+    assert counts == [4, 1]
+
+
+def test_gold_negatives_are_positives_of_other_examples(encoder: Encoder) -> None:
+    found = training_set(encoder)
+    drawn = sampler(found, negatives=Negatives(hard=1, gold=2))
+    positives, shifts = set(found.positive.tolist()), set()
+    for step in range(12):
+        batch = drawn.batch(step)
+        assert batch.hard_negative_id.shape == (4, 3)
+        assert len(batch.hard_negative) == 12
+        for own, gold in zip(batch.positive_id.tolist(), batch.hard_negative_id[:, 1:].tolist(), strict=True):
+            assert own not in gold
+            assert set(gold) <= positives
+        shifts.add(tuple(batch.hard_negative_id[0].tolist()))
+    assert len(shifts) > 2
+
+
+def test_other_negatives_come_after_the_hard_ones_with_their_own_places(encoder: Encoder) -> None:
+    """The original's bookkeeping of hard negatives went wrong as soon as there were other negatives (methods, bug g)."""
+    found = training_set(encoder)
+    other = Ragged.of([[int(found.positive[(row + 1) % 10])] for row in range(10)])
+    batch = sampler(replace(found, other_negatives=other), negatives=Negatives(hard=2, other=1)).batch(0)
+    assert batch.hard_negative_id.shape == (4, 3)
+    row_of = {int(positive): row for row, positive in enumerate(found.positive)}
+    for place, own in enumerate(batch.positive_id.tolist()):
+        row = row_of[own]
+        assert set(batch.hard_negative_id[place, :2].tolist()) == set(hard_negatives_of(found, row))
+        assert batch.hard_negative_id[place, 2] == found.positive[(row + 1) % 10]
+    ids = batch.hard_negative_id.flatten()
+    assert torch.equal(batch.hard_negative.ids, found.passages.select(ids).ids)
+
+
 def test_an_example_with_fewer_hard_negatives_leaves_its_slot_empty(encoder: Encoder) -> None:
     examples = [SimcseExample("cat", "the cat", ("a dog",)), SimcseExample("snow", "the snow")]
     found = simcse_training_set(examples, encoder, max_length=8)
-    (batch,) = found.epoch(0, seed=0, batch_size=2, num_hard_negatives=1)
-    assert sorted(batch.hard_negative_id.flatten().tolist()) == [-1, 4]
+    (batch,) = batches(found, 0, batch_size=2)
+    assert sorted(batch.hard_negative_id.flatten().tolist()) == [-1, 2]
     assert len(batch.hard_negative) == 1
 
 
@@ -71,7 +176,7 @@ def test_the_same_sentence_is_the_same_id_and_an_anchors_positives_are_all_known
     ]
     found = simcse_training_set(examples, encoder, max_length=8)
     assert found.positive[0] == found.positive[2]
-    assert found.known_positives.tolist() == [[2, 0, 3], [2, 0, 3], [2, 1, -1]]
+    assert found.known_positives.padded(found.anchor).tolist() == [[0, 1, 2], [0, 1, 2], [1, 3, -1]]
 
 
 def test_unsupervised_the_positive_is_the_anchor(encoder: Encoder) -> None:
@@ -94,20 +199,26 @@ def test_passages_are_the_same_by_content_and_the_first_positive_is_trained_towa
         DprExample(Query("q1", "cat ?"), (cat, dog), ()),
         DprExample(Query("q2", "dog ?"), (dog,), (same,)),
     ]
-    found = dpr_training_set(examples, model)
+    found = dpr_training_set([examples], model)
     assert found.positive.tolist() == [0, 1]
-    assert found.known_positives.tolist() == [[0, 1], [1, -1]]
-    assert found.hard_negatives == [(), (0,)]
+    assert found.known_positives.padded(found.anchor).tolist() == [[0, 1], [1, -1]]
+    assert [hard_negatives_of(found, row) for row in range(2)] == [[], [0]]
     assert len(found.passages) == 2
 
 
 def test_fewer_examples_than_one_batch_are_an_error(encoder: Encoder) -> None:
     with pytest.raises(InputError) as error:
-        training_set(encoder, 10).steps_per_epoch(11)
+        sampler(training_set(encoder, 10), batch_size=11)
     assert str(error.value) == "10 training examples do not fill one batch of 11: lower --batch-size"
+    with pytest.raises(InputError) as error:
+        sampler(training_set(encoder, 10), batch_size=6, world_size=2)
+    assert str(error.value) == (
+        "10 training examples do not fill one batch of 12 of 2 processes: lower --batch-size"
+    )
 
 
-def test_rows_are_padded_with_minus_one() -> None:
-    assert padded_rows([[1, 2], [], [3]]).tolist() == [[1, 2], [-1, -1], [3, -1]]
-    assert padded_rows([[], []]).tolist() == [[-1], [-1]]
-    assert known_positives([0, 1, 0], [[5], [6], [7]]).tolist() == [[5, 7], [6, -1], [5, 7]]
+def test_lists_are_grouped_and_padded_with_minus_one() -> None:
+    found = Ragged.grouped(torch.tensor([0, 3, 0, 0, 3]), torch.tensor([5, 6, 7, 5, 6]), count=4)
+    assert found.padded(torch.tensor([0, 1, 3])).tolist() == [[5, 7], [-1, -1], [6, -1]]
+    assert found.padded(torch.tensor([2])).tolist() == [[-1]]
+    assert Ragged.of([[], []]).padded(torch.tensor([0, 1])).tolist() == [[-1], [-1]]

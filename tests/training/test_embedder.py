@@ -4,6 +4,7 @@ import torch
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.model_folder import EncoderSettings
 from retriever.records import SimcseExample
+from retriever.training.batches import Negatives, Sampler
 from retriever.training.embedder import Embedder
 from retriever.training.simcse import simcse_training_set
 from tests.tiny import tiny_encoder
@@ -24,13 +25,13 @@ def test_each_text_is_embedded_by_its_encoder_and_hard_negatives_land_in_their_s
         SimcseExample("king", "the king", ("piano",)),
     ]
     found = simcse_training_set(examples, query, max_length=8)
-    generator = torch.Generator().manual_seed(0)
-    batch = found.batch(torch.tensor([0, 1, 2]), num_hard_negatives=2, generator=generator)
+    batch = Sampler(found, batch_size=3, seed=0, negatives=Negatives(hard=2)).batch(0)
+    rows = [int((found.positive == each).nonzero()) for each in batch.positive_id]
     with torch.no_grad():
         embedded = Embedder(DualEncoder(query, passage)).eval()(batch)
         table = passage(found.passages)
-    assert torch.allclose(embedded.anchor, query(found.anchors)[found.anchor], atol=1e-5)
-    assert torch.allclose(embedded.positive, table[found.positive], atol=1e-5)
+    assert torch.allclose(embedded.anchor, query(found.anchors)[found.anchor[rows]], atol=1e-5)
+    assert torch.allclose(embedded.positive, table[found.positive[rows]], atol=1e-5)
     assert embedded.hard_negative.shape == (3, 2, 32)
     for row in range(3):
         for slot, id in enumerate(batch.hard_negative_id[row].tolist()):

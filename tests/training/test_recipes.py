@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
+from transformers import BertConfig, BertTokenizer, DPRConfig, DPRContextEncoder, DPRQuestionEncoder
 
 from retriever.config import TrainDprConfig, TrainSimcseConfig
+from retriever.data.dpr import read_dpr_examples
 from retriever.data.sts import read_sts_task
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.encoder import Encoder
 from retriever.errors import InputError
 from retriever.evaluation.geometry import uniformity
 from retriever.evaluation.sts import evaluate_sts
-from retriever.training.dpr import train_dpr
+from retriever.training.dpr import dpr_training_set, train_dpr
 from retriever.training.simcse import train_simcse
 from tests.conftest import WORDS
 
@@ -37,6 +39,7 @@ THINGS = [
     "tower",
     "pan",
 ]
+SIZES = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 ACTIONS = ["sat", "ran", "falls", "plays", "sings", "boils", "drives", "orbits"]
 
 
@@ -112,7 +115,12 @@ def test_a_run_directory_repeats_the_run(unsupervised: Path, plain_folder: Path,
     assert metrics(run)[-1]["learning_rate"] == pytest.approx(
         3e-5 / 3
     )  # of the last of three steps, not after it
-    assert json.loads((run / "results.json").read_text()) == {"steps": 3, "model": "last", "dev": None}
+    assert json.loads((run / "results.json").read_text()) == {
+        "seed": 42,
+        "steps": 3,
+        "model": "last",
+        "dev": None,
+    }
 
 
 def test_another_seed_is_another_model(unsupervised: Path, plain_folder: Path, tmp_path: Path) -> None:
@@ -305,3 +313,84 @@ def test_sentences_and_pairs_are_not_mixed(unsupervised: Path, plain_folder: Pat
     assert str(error.value) == (
         f"sentences without positives and pairs cannot be mixed in one run ({unsupervised}, {pairs})"
     )
+
+
+def test_dprs_two_published_encoders_train_on_as_two(plain_folder: Path, tmp_path: Path) -> None:
+    size = {key: getattr(BertConfig.from_pretrained(plain_folder), key) for key in SIZES}
+    folders = {}
+    for role, kind in (("query", DPRQuestionEncoder), ("passage", DPRContextEncoder)):
+        folders[role] = tmp_path / role
+        torch.manual_seed(len(role))
+        kind(DPRConfig(**size)).save_pretrained(folders[role])
+        BertTokenizer.from_pretrained(plain_folder).save_pretrained(folders[role])
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    options = {"batch_size": 16, "max_steps": 1, "learning_rate": 1e-12}
+    config = dpr(train, tmp_path / "run", folders["query"], passage_model=str(folders["passage"]), **options)
+    model = DualEncoder.load(train_dpr(config), device="cpu", precision="fp32")
+    assert (model.shared, model.query.settings.similarity, model.query.settings.pooling) == (
+        False,
+        "dot",
+        "cls",
+    )
+    for encoder, folder in ((model.query, folders["query"]), (model.passage, folders["passage"])):
+        before = Encoder.load(folder, max_length=24, device="cpu", precision="fp32")
+        np.testing.assert_allclose(encoder.encode(["the cat"]), before.encode(["the cat"]), atol=1e-5)
+    with pytest.raises(InputError) as error:
+        train_dpr(dpr(train, tmp_path / "one", folders["query"], **options))
+    assert "embeds questions only: name the passages' encoder with --passage-model" in str(error.value)
+
+
+def test_rates_are_given_once_a_file(plain_folder: Path, tmp_path: Path) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    with pytest.raises(InputError) as error:
+        train_dpr(dpr(train, tmp_path / "run", plain_folder, train_rate=(1.0, 2.0)))
+    assert str(error.value) == "train_rate must be given once a --train file: 2 rates for 1 files"
+
+
+def test_a_question_without_hard_negatives_takes_its_other_ones(plain_folder: Path, tmp_path: Path) -> None:
+    rows = [
+        {
+            "question": f"who is {thing} ?",
+            "positive_ctxs": [{"title": "", "text": f"the {thing}"}],
+            "hard_negative_ctxs": [{"title": "", "text": f"hard {thing}"}] if number % 2 else [],
+            "negative_ctxs": [{"title": "", "text": f"other {thing}"}],
+        }
+        for number, thing in enumerate(THINGS)
+    ]
+    train = tmp_path / "train.jsonl"
+    train.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    found = dpr_training_set(
+        [list(read_dpr_examples(train))],
+        DualEncoder.load(plain_folder, pooling="cls", device="cpu", precision="fp32"),
+    )
+    assert found.hard_negatives.lengths.tolist() == [1] * len(THINGS)
+    assert int(found.other_negatives.lengths.sum()) == 0  # nobody asked for them
+
+
+def test_the_metrics_tell_how_healthy_the_run_is(
+    unsupervised: Path, plain_folder: Path, tmp_path: Path
+) -> None:
+    run = train_simcse(simcse(unsupervised, tmp_path / "run", plain_folder, max_steps=4))
+    facts, line = metrics(run)
+    assert facts == {"step": 0, "examples": 64, "truncated_share": 0.0}
+    assert sorted(line) == sorted(
+        "step epoch loss gradient_norm learning_rate in_batch_accuracy alignment uniformity mean_cosine embedding_std "
+        "duplicate_positives examples_per_second tokens_per_second peak_memory_bytes".split()
+    )
+    assert line["step"] == 4
+    assert 0 <= line["in_batch_accuracy"] <= 1
+    assert line["peak_memory_bytes"] > 50_000_000
+
+
+def test_the_effective_number_of_negatives_and_the_expected_time_are_said(
+    nli: Path, plain_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        train_simcse(simcse(nli, tmp_path / "run", plain_folder, max_steps=12, chunk_tokens="100"))
+    assert (
+        "640 examples, 12 steps of 16, seed 42; each anchor has up to 31 negatives (gradient accumulation adds none)"
+        in caplog.messages
+    )
+    (forecast,) = [each for each in caplog.messages if "steps that are left" in each]
+    assert "the 2 steps that are left will take about" in forecast
+    assert "peak memory so far" in forecast

@@ -1,0 +1,277 @@
+"""A run that is killed and resumed ends with the weights of the run that was not, bit for bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from retriever.config import TrainDprConfig, TrainSimcseConfig
+from retriever.errors import InputError
+from retriever.training import checkpoint
+from retriever.training.dpr import train_dpr
+from retriever.training.simcse import train_simcse
+from tests.conftest import WORDS
+from tests.tiny import triplets
+
+WEIGHTS = "model.safetensors"
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside: nothing catches it."""
+
+
+def killed_after(steps: int) -> Callable:
+    """A progress display in whose training phase the process dies."""
+
+    @contextmanager
+    def progress(total: int | None, label: str) -> Iterator[Callable[[int], None]]:
+        done = 0
+
+        def advance(items: int) -> None:
+            nonlocal done
+            done += items
+            if label == "train" and done == steps:
+                raise Killed
+
+        yield advance
+
+    return progress
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Path:
+    rows = ["sent0\tsent1\thard_neg_0\thard_neg_1"]
+    for each in triplets(WORDS, 40):
+        hard = [*each.hard_negatives, ""][:2]
+        rows.append("\t".join([each.anchor, each.positive or "", *hard]))
+    path = tmp_path / "train.tsv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Path:
+    path = tmp_path / "dev.tsv"
+    rows = [
+        f"{number % 5}\t{each.anchor}\t{each.positive}" for number, each in enumerate(triplets(WORDS, 12))
+    ]
+    path.write_text("score\tsentence1\tsentence2\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def config_of(train: Path, output: Path, model: Path, **options: object) -> TrainSimcseConfig:
+    """Thirteen steps in three epochs with dropout, a learning rate that matters, and a checkpoint every other step."""
+    settings = {
+        "max_length": 16,
+        "batch_size": 8,
+        "epochs": 3,
+        "max_steps": 13,
+        "learning_rate": 1e-3,
+        "warmup_ratio": 0.3,
+        "checkpoint_every": 2,
+        "eval_every": 3,
+        "device": "cpu",
+        "precision": "fp32",
+    }
+    return TrainSimcseConfig(train=(train,), output=output, model=str(model), **{**settings, **options})
+
+
+def steps_of(run: Path) -> list[tuple]:
+    """What the metrics say of each step, but for times and memory."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [(line["step"], line.get("loss"), line.get("gradient_norm"), line.get("dev")) for line in lines]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"chunk_tokens": "40"}, {"mlm": True}, {"precision": "bf16"}], ids=str
+)
+@pytest.mark.parametrize("with_dev", [True, False])
+def test_the_weights_are_those_of_the_run_that_was_not_killed(
+    train, dev, plain_folder, mlm_folder, tmp_path, options, with_dev
+) -> None:
+    folder = mlm_folder if options.get("mlm") else plain_folder
+    options = {**options, "dev": dev if with_dev else None}
+    train_simcse(config_of(train, tmp_path / "whole", folder, **options))
+    run = tmp_path / "killed"
+    for steps in (1, 5, 9):  # before the first checkpoint, on the way, after an epoch's end
+        with pytest.raises(Killed):
+            train_simcse(config_of(train, run, folder, resume=True, **options), progress=killed_after(steps))
+    assert (run / "last" / "state.json").is_file()
+    train_simcse(config_of(train, run, folder, resume=True, **options))
+    assert (run / "model" / WEIGHTS).read_bytes() == (tmp_path / "whole" / "model" / WEIGHTS).read_bytes()
+    results = [(each / "results.json").read_text() for each in (run, tmp_path / "whole")]
+    assert results[0] == results[1]
+    assert len(json.loads((run / "environment.json").read_text())["resumed"]) == 3
+    assert not (run / "last").exists()  # done: nothing to go on with
+
+
+def test_two_encoders_with_rotating_negatives_resume_too(plain_folder, tmp_path) -> None:
+    rows = []
+    for number, each in enumerate(triplets(WORDS, 24)):
+        contexts = [{"title": f"t {number}", "text": text} for text in each.hard_negatives]
+        rows.append(
+            {
+                "question": f"{each.anchor} {number}",
+                "positive_ctxs": [{"title": "", "text": f"{each.positive} {number}"}],
+                "hard_negative_ctxs": contexts,
+                "negative_ctxs": contexts[:1],
+            }
+        )
+    train = tmp_path / "train.jsonl"
+    train.write_text("\n".join(map(json.dumps, rows)) + "\n")
+
+    def config(name: str, **options: object) -> TrainDprConfig:
+        return TrainDprConfig(
+            train=(train, train),
+            train_rate=(1.0, 0.5),
+            dev=train,
+            output=tmp_path / name,
+            model=str(plain_folder),
+            shared_encoder=False,
+            num_other_negatives=1,
+            num_gold_negatives=1,
+            query_max_length=16,
+            passage_max_length=24,
+            batch_size=8,
+            epochs=3,
+            learning_rate=1e-3,
+            checkpoint_every=3,
+            eval_every=4,
+            device="cpu",
+            precision="fp32",
+            **options,
+        )
+
+    train_dpr(config("whole"))
+    with pytest.raises(Killed):
+        train_dpr(config("killed"), progress=killed_after(8))
+    train_dpr(config("killed", resume=True))
+    for part in ("query", "passage"):
+        files = [tmp_path / name / "model" / part / WEIGHTS for name in ("whole", "killed")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(
+    train, plain_folder, tmp_path, monkeypatch
+) -> None:
+    train_simcse(config_of(train, tmp_path / "whole", plain_folder))
+    saved, save_file = 0, checkpoint.save_file
+
+    def die_in_the_second(tensors: dict, path: Path) -> None:
+        nonlocal saved
+        saved += 1
+        if saved == 4:  # two files a checkpoint: the optimiser of the second
+            path.write_bytes(b"half of it")
+            raise Killed
+        save_file(tensors, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", die_in_the_second)
+    with pytest.raises(Killed):
+        train_simcse(config_of(train, tmp_path / "killed", plain_folder))
+    state = json.loads((tmp_path / "killed" / "last" / "state.json").read_text())
+    assert state["step"] == 2
+    train_simcse(config_of(train, tmp_path / "killed", plain_folder, resume=True))
+    files = [tmp_path / name / "model" / WEIGHTS for name in ("whole", "killed")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_the_best_model_is_not_overwritten_by_a_worse_one_after_a_resume(
+    train, dev, plain_folder, tmp_path
+) -> None:
+    """The best model may be newer than the last checkpoint when the kill comes."""
+    run = tmp_path / "run"
+    options = {"dev": dev, "checkpoint_every": 100, "learning_rate": 1e-12}
+    with pytest.raises(Killed):
+        train_simcse(config_of(train, run, plain_folder, **options), progress=killed_after(4))
+    file = run / "model" / "training.json"
+    file.write_text(
+        json.dumps({"step": 3, "metrics": {"spearman_all": 99.0}})
+    )  # better than any that will come
+    before = (run / "model" / WEIGHTS).read_bytes()
+    train_simcse(config_of(train, run, plain_folder, resume=True, **options))
+    assert (run / "model" / WEIGHTS).read_bytes() == before
+    results = json.loads((run / "results.json").read_text())
+    assert (results["best_step"], results["dev"]) == (3, {"spearman_all": 99.0})
+
+
+def test_metrics_after_the_checkpoint_are_not_there_twice(train, plain_folder, tmp_path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(Killed):
+        train_simcse(config_of(train, run, plain_folder), progress=killed_after(11))
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 10, "lo')  # the kill cut a line
+    train_simcse(config_of(train, run, plain_folder, resume=True))
+    steps = [step for step, loss, _, _ in steps_of(run) if loss is not None]
+    assert steps == [2, 4, 6, 8, 10, 12, 13]
+    train_simcse(config_of(train, tmp_path / "whole", plain_folder))
+    assert [each for each in steps_of(run) if each[1]] == [
+        each for each in steps_of(tmp_path / "whole") if each[1]
+    ]
+
+
+def test_a_finished_run_is_left_as_it_is(train, plain_folder, tmp_path) -> None:
+    run = train_simcse(config_of(train, tmp_path / "run", plain_folder))
+    before = {each: each.stat().st_mtime_ns for each in run.rglob("*")}
+    assert train_simcse(config_of(train, tmp_path / "run", plain_folder, resume=True)) == run
+    assert {each: each.stat().st_mtime_ns for each in run.rglob("*")} == before
+
+
+def test_other_settings_and_other_folders_are_refused(train, plain_folder, tmp_path) -> None:
+    with pytest.raises(Killed):
+        train_simcse(config_of(train, tmp_path / "run", plain_folder), progress=killed_after(5))
+    with pytest.raises(InputError) as error:
+        train_simcse(config_of(train, tmp_path / "run", plain_folder, resume=True, batch_size=4))
+    assert str(error.value) == (
+        f"{tmp_path / 'run'}: the run was started with batch_size 8, not 4: "
+        "--resume goes on with the settings of the start"
+    )
+    with pytest.raises(InputError) as error:
+        train_simcse(config_of(train, tmp_path / "run", plain_folder))
+    assert str(error.value) == f"{tmp_path / 'run'}: output folder exists and is not empty"
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("mine")
+    with pytest.raises(InputError) as error:
+        train_simcse(config_of(train, tmp_path / "notes", plain_folder, resume=True))
+    assert str(error.value) == f"{tmp_path / 'notes'}: output folder exists and is not empty"
+
+
+def test_a_damaged_checkpoint_is_an_error_and_not_a_new_start(train, plain_folder, tmp_path) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(Killed):
+        train_simcse(config_of(train, run, plain_folder), progress=killed_after(5))
+    weights = run / "last" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(InputError) as error:
+        train_simcse(config_of(train, run, plain_folder, resume=True))
+    assert str(error.value).startswith(f"{run / 'last'}: the checkpoint cannot be read (")
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_for_real_goes_on_from_the_command_line(
+    train, plain_folder, tmp_path
+) -> None:
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    train_simcse(config_of(train, whole, plain_folder, max_steps=None, epochs=40))
+    settings = json.loads((whole / "config.json").read_text())
+    (tmp_path / "settings.json").write_text(json.dumps({**settings, "output": str(run)}))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "cli", "train-simcse"]
+    process = subprocess.Popen([*command, "--config", str(tmp_path / "settings.json")], env=environment)
+    while not (run / "last").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (run / "results.json").exists()
+    resumed = subprocess.run(
+        [*command, "--resume", "--output", str(run)], env=environment, capture_output=True, text=True
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert "going on after step" in resumed.stderr
+    assert (run / "model" / WEIGHTS).read_bytes() == (whole / "model" / WEIGHTS).read_bytes()
