@@ -5,6 +5,7 @@ norms) then wastes nothing on padding; only attention needs to know where a text
 the model's keyword arguments to ``packed_attention``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from retriever.encoding.dropout import keep_mask
 from retriever.encoding.tokens import Tokens
 
 PACKED = "ctl_packed"
@@ -31,12 +33,14 @@ class Group:
 
     Attributes:
         rows: (n, L) index into S for each text and position; padding points at token 0.
-        real: (tokens of the group,) index of each real token in the flattened (n·L).
+        tokens: (tokens of the group,) index into S of each real token.
+        real: (tokens of the group,) index of each real token in the flattened (n·L); None when nothing is padded.
         mask: (n, 1, 1, L) additive float mask, or None when nothing is padded.
     """
 
     rows: Tensor
-    real: Tensor
+    tokens: Tensor
+    real: Tensor | None
     mask: Tensor | None
 
 
@@ -46,11 +50,11 @@ class Packing:
 
     Attributes:
         groups: all texts, by length.
-        order: (S,) index of each token in the groups' real tokens laid end to end; None: they are in order already.
+        size: S of all texts together; what a batch has beyond it belongs to no text.
     """
 
     groups: tuple[Group, ...]
-    order: Tensor | None
+    size: int
 
     @classmethod
     def of(cls, tokens: Tokens) -> "Packing":
@@ -58,18 +62,19 @@ class Packing:
         lengths, rows_by_length = torch.sort(tokens.lengths, descending=True, stable=True)
         sizes = group_sizes(lengths.tolist())
         device = tokens.ids.device
-        groups, taken = [], []
+        groups = []
         for members in rows_by_length.split(sizes) if len(sizes) > 1 else [torch.arange(len(tokens))]:
             positions = torch.arange(int(tokens.lengths[members].max()))  # (L,)
-            real = positions < tokens.lengths[members][:, None]  # (n, L)
-            rows = torch.where(real, tokens.offsets[:-1][members][:, None] + positions, 0)
-            mask = None
-            if not bool(real.all()):
-                mask = torch.zeros(real.shape).masked_fill(~real, float("-inf"))[:, None, None, :].to(device)
-            groups.append(Group(rows.to(device), real.flatten().nonzero().squeeze(1).to(device), mask))
-            taken.append(rows[real])
-        order = torch.argsort(torch.cat(taken)).to(device) if len(groups) > 1 else None
-        return cls(tuple(groups), order)
+            there = positions < tokens.lengths[members][:, None]  # (n, L)
+            rows = torch.where(there, tokens.offsets[:-1][members][:, None] + positions, 0)
+            real = mask = None
+            if not bool(there.all()):
+                real = there.flatten().nonzero().squeeze(1).to(device)
+                mask = (
+                    torch.zeros(there.shape).masked_fill(~there, float("-inf"))[:, None, None, :].to(device)
+                )
+            groups.append(Group(rows.to(device), rows[there].to(device), real, mask))
+        return cls(tuple(groups), int(tokens.offsets[-1]))
 
 
 def group_sizes(lengths: list[int]) -> list[int]:
@@ -117,18 +122,15 @@ def packed_attention(
     if asked := [name for name in NOT_PLAIN if others.get(name) is not None]:
         raise ValueError(f"packed attention knows no {', '.join(asked)}")
     flat = [states[0].transpose(0, 1) for states in (query, key, value)]  # (S, heads, head size)
+    padded = [Pad.apply(states, packing) for states in flat]  # for each group (n, L, heads, head size)
     outputs = []
-    for group in packing.groups:
-        padded = [
-            Pad.apply(states, group.rows, group.real).transpose(1, 2) for states in flat
-        ]  # (n, heads, L, head size)
+    for group, *of_group in zip(packing.groups, *padded, strict=True):
         mask = None if group.mask is None else group.mask.to(query.dtype)
-        output = attend(*padded, mask=mask, dropout=dropout, scaling=scaling)
-        outputs.append(
-            TakeOnce.apply(output.transpose(1, 2).flatten(0, 1), group.real)
-        )  # (group's tokens, heads, head size)
-    result = outputs[0] if packing.order is None else TakeOnce.apply(torch.cat(outputs), packing.order)
-    return result.unsqueeze(0), None  # (1, S, heads, head size)
+        by_head = [states.transpose(1, 2) for states in of_group]  # (n, heads, L, head size)
+        output = attend(*by_head, mask=mask, dropout=dropout, scaling=scaling)
+        outputs.append(output.transpose(1, 2))
+    result = Unpad.apply(packing, len(flat[0]), *outputs)  # (S, heads, head size)
+    return result.unsqueeze(0), None
 
 
 def attend(
@@ -148,46 +150,57 @@ def attend(
     return (weights * keep_mask(weights, dropout)) @ value
 
 
-def keep_mask(like: Tensor, dropout: float) -> Tensor:
-    """0 with probability ``dropout`` (to 2⁻¹⁶), else 1 / (1 − dropout): four values from each random 64-bit number."""
-    words = torch.empty(like.numel() // 4 + 1, dtype=torch.int64).random_(-(2**63), None)
-    values = words.view(torch.int16)[: like.numel()].view(like.shape)
-    return (values >= round(dropout * 2**16) - 2**15).to(like.dtype) * (1 / (1 - dropout))
-
-
 class Pad(torch.autograd.Function):
-    """(S, …) → (n, L, …). Each token goes to one place, so the gradient is copied back, not added up as indexing would."""
+    """(S, …) → (n, L, …) for each group.
+
+    Each token goes to one place, so its gradient is copied back, not added up as indexing would: nothing is filled with zeros first.
+    """
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, rows: Tensor, real: Tensor) -> Tensor:  # noqa: ANN401  (PyTorch's context)
+    def forward(ctx: Any, states: Tensor, packing: Packing) -> tuple[Tensor, ...]:  # noqa: ANN401  (PyTorch's context)
         """Token ``rows[i, j]`` comes to (i, j)."""
-        ctx.save_for_backward(rows.flatten()[real], real)
-        ctx.size = len(states)
-        return states.index_select(0, rows.flatten()).unflatten(0, rows.shape)
+        ctx.packing, ctx.size = packing, len(states)
+        return tuple(
+            states.index_select(0, group.rows.flatten()).unflatten(0, group.rows.shape)
+            for group in packing.groups
+        )
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401  (PyTorch's context)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  (PyTorch's context)
         """What lies on padding has no gradient."""
-        tokens, real = ctx.saved_tensors
-        result = gradient.new_zeros(ctx.size, *gradient.shape[2:])
-        return result.index_copy_(0, tokens, gradient.flatten(0, 1).index_select(0, real)), None, None
+        return collect(ctx.packing, ctx.size, gradients), None
 
 
-class TakeOnce(torch.autograd.Function):
-    """Rows at an index in which no row occurs twice; the gradient is copied back."""
+class Unpad(torch.autograd.Function):
+    """(n, L, …) of each group → (S, …): the way back."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, index: Tensor) -> Tensor:  # noqa: ANN401  (PyTorch's context)
-        """``states[index]``."""
-        ctx.save_for_backward(index)
-        ctx.size = len(states)
-        return states.index_select(0, index)
+    def forward(ctx: Any, packing: Packing, size: int, *padded: Tensor) -> Tensor:  # noqa: ANN401  (PyTorch's context)
+        """Place (i, j) comes to token ``rows[i, j]``; what lies on padding is dropped."""
+        ctx.packing = packing
+        return collect(packing, size, padded)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  (PyTorch's context)
-        """Rows that were not taken have no gradient."""
-        (index,) = ctx.saved_tensors
-        return gradient.new_zeros(ctx.size, *gradient.shape[1:]).index_copy_(0, index, gradient), None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401  (PyTorch's context)
+        """Padding gets zeros: its states reach no token."""
+        results = []
+        for group in ctx.packing.groups:
+            of_tokens = gradient.index_select(0, group.tokens)
+            if group.real is not None:
+                zeros = gradient.new_zeros(group.rows.numel(), *gradient.shape[1:])
+                of_tokens = zeros.index_copy_(0, group.real, of_tokens)
+            results.append(of_tokens.unflatten(0, group.rows.shape))
+        return (None, None, *results)
+
+
+def collect(packing: Packing, size: int, padded: Sequence[Tensor]) -> Tensor:
+    """(n, L, …) of each group → (size, …), zeros beyond the texts."""
+    result = padded[0].new_empty(size, *padded[0].shape[2:])
+    result[packing.size :] = 0
+    for group, states in zip(packing.groups, padded, strict=True):
+        flat = states.flatten(0, 1)
+        result.index_copy_(0, group.tokens, flat if group.real is None else flat.index_select(0, group.real))
+    return result
 
 
 def no_mask(*_: object, **__: object) -> None:

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from retriever.choices import PassageFormat, PoolingRequest, Precision, TextRole
 from retriever.encoding.device import autocast, choose_device, choose_precision
+from retriever.encoding.dropout import use_cheap_dropout
 from retriever.encoding.head import asked_settings, read_head
 from retriever.encoding.hugging_face import load_transformer, quiet_transformers
 from retriever.encoding.locate import locate_model
@@ -67,6 +68,7 @@ class Encoder(nn.Module):
         super().__init__()
         if (head is None) != (settings.head_activation is None):
             raise ValueError("a head needs settings.head_activation, and the other way round")
+        use_cheap_dropout(transformer)
         self.transformer, self.head = transformer, head
         self.tokenizer, self.precision, self.name = tokenizer, precision, name
         self.position_offset = packed_position_offset(transformer)  # None: this architecture runs padded

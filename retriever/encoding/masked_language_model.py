@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from retriever.encoding.attention import TakeOnce
 from retriever.encoding.device import autocast
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.hugging_face import quiet_transformers
@@ -150,7 +149,7 @@ class MaskedLanguageModel(nn.Module):
                     encoder.transformer, tokens, encoder.position_offset, all_layers=False
                 )[-1]
             # the head runs on these alone: its product with the vocabulary is dearer than a layer
-            states = TakeOnce.apply(states, chosen.to(encoder.device))  # (M, H)
+            states = states.index_select(0, chosen.to(encoder.device))  # (M, H)
             logits = self.logits(states)  # (M, vocabulary)
         expected = labels[chosen].to(encoder.device)
         return nn.functional.cross_entropy(logits.float(), expected, reduction="sum")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
 from retriever.encoding.attention import PACKED, Packing
@@ -13,6 +14,9 @@ from retriever.encoding.tokens import Tokens
 from retriever.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+ROUND_TO = 64
+"""On a CPU oneDNN compiles, and keeps, a kernel for each number of tokens: rounded up there are few of them."""
 
 
 def position_ids(tokens: Tokens) -> Tensor:
@@ -25,14 +29,16 @@ def packed_states(
     transformer: PreTrainedModel, tokens: Tokens, offset: int, *, all_layers: bool
 ) -> Sequence[Tensor]:
     """Hidden states of a batch that runs as one row without padding, (S, H) each."""
+    size = len(tokens.ids)
+    beyond = -size % ROUND_TO if tokens.ids.device.type == "cpu" else 0
     output = transformer(
-        input_ids=tokens.ids[None],  # (1, S)
-        position_ids=position_ids(tokens)[None] + offset,
+        input_ids=pad(tokens.ids, (0, beyond))[None],  # (1, S), rounded up
+        position_ids=pad(position_ids(tokens), (0, beyond))[None] + offset,
         packing=Packing.of(tokens),
         output_hidden_states=all_layers,
     )
     states = output.hidden_states if all_layers else [output.last_hidden_state]
-    return [state[0] for state in states]
+    return [state[0, :size] for state in states]
 
 
 def padded_states(transformer: PreTrainedModel, tokens: Tokens, *, all_layers: bool) -> Sequence[Tensor]:

@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from retriever.choices import PoolingMode
-from retriever.encoding.attention import Packing, Pad, TakeOnce, attend, group_sizes, keep_mask
+from retriever.encoding.attention import SHORTER, Packing, Pad, Unpad, attend, group_sizes
 from retriever.encoding.pooling import pool
 from retriever.encoding.states import packed_position_offset, packed_states, padded_states
 from retriever.encoding.tokens import Tokens
@@ -118,10 +118,12 @@ def test_attention_dropout_is_applied_in_packed_batches() -> None:
 def test_groups_cover_every_token_once_and_waste_little(lengths: list[int]) -> None:
     offsets = torch.tensor([0, *torch.tensor(lengths).cumsum(0).tolist()])
     packing = Packing.of(Tokens(torch.arange(sum(lengths)), offsets))
-    covered = torch.cat([group.rows.flatten()[group.real] for group in packing.groups])
-    if packing.order is not None:
-        covered = covered[packing.order]
-    assert covered.tolist() == list(range(sum(lengths)))
+    covered = torch.cat([group.tokens for group in packing.groups])
+    assert sorted(covered.tolist()) == list(range(sum(lengths)))
+    for group in packing.groups:
+        flat = group.rows.flatten()
+        assert torch.equal(flat if group.real is None else flat[group.real], group.tokens)
+        assert len(flat) <= len(group.tokens) / SHORTER
 
 
 def test_texts_of_very_different_length_do_not_share_a_group() -> None:
@@ -140,21 +142,6 @@ def test_local_attention_is_not_taken_for_plain_attention() -> None:
     assert torch.equal(padded_states(model, tokens, all_layers=False)[0], expected)
 
 
-@pytest.mark.parametrize("dropout", [0.1, 0.5])
-def test_dropout_drops_its_share_and_keeps_the_expectation(dropout: float) -> None:
-    torch.manual_seed(0)
-    mask = keep_mask(torch.empty(3, 7, 1001, 41), dropout)
-    assert mask.shape == (3, 7, 1001, 41)
-    assert mask.unique().tolist() == pytest.approx([0.0, 1 / (1 - dropout)])
-    assert (mask == 0).double().mean().item() == pytest.approx(dropout, abs=2e-3)
-    for dimension in range(4):  # no place is favoured: each of the four values of a word, in particular
-        others = [each for each in range(4) if each != dimension]
-        assert mask.mean(others).sub(1).abs().max() < 0.2
-    quarters = mask.flatten()[: mask.numel() // 4 * 4].view(-1, 4)
-    assert quarters.mean(0).sub(1).abs().max() < 0.01
-    assert torch.corrcoef(quarters.T).fill_diagonal_(0).abs().max() < 0.02
-
-
 def test_attention_with_dropout_averages_to_attention_without() -> None:
     torch.manual_seed(0)
     query, key, value = (torch.randn(2, 3, 5, 4) for _ in range(3))
@@ -166,13 +153,34 @@ def test_attention_with_dropout_averages_to_attention_without() -> None:
     assert not torch.allclose(draws[0], draws[1])
 
 
-def test_padding_and_taking_have_the_gradient_of_indexing() -> None:
-    states = torch.randn(6, 2, 3, dtype=torch.float64, requires_grad=True)
-    rows, real = torch.tensor([[1, 2, 3], [5, 0, 0]]), torch.tensor([0, 1, 2, 3])
-    assert torch.equal(Pad.apply(states, rows, real), states[rows])
-    weight = torch.randn(2, 3, 2, 3, dtype=torch.float64)
-    weight[1, 1:] = 0  # padding gets no gradient
-    (found,) = torch.autograd.grad((Pad.apply(states, rows, real) * weight).sum(), states)
-    (expected,) = torch.autograd.grad((states[rows] * weight).sum(), states)
-    assert torch.equal(found, expected)
-    assert torch.autograd.gradcheck(lambda each: TakeOnce.apply(each, torch.tensor([4, 0, 2])), (states,))
+@pytest.mark.parametrize("lengths", [[3, 3], [2, 9, 4, 1, 9, 8], [5]])
+def test_padding_and_the_way_back_have_the_gradient_of_indexing(lengths: list[int]) -> None:
+    size = sum(lengths) + 3  # three tokens that belong to no text
+    packing = Packing.of(Tokens(torch.arange(sum(lengths)), torch.tensor([0, *lengths]).cumsum(0)))
+    states = torch.randn(size, 2, 3, dtype=torch.float64, requires_grad=True)
+    padded = Pad.apply(states, packing)
+    back = Unpad.apply(packing, size, *(each * 2 for each in padded))
+    assert torch.equal(back[:-3], 2 * states[:-3])
+    assert (back[-3:] == 0).all()
+    for group, each in zip(packing.groups, padded, strict=True):
+        assert torch.equal(each, states[group.rows])
+
+    def there_and_back(each: torch.Tensor) -> torch.Tensor:
+        return Unpad.apply(packing, size, *(part.sin() for part in Pad.apply(each, packing)))
+
+    assert torch.autograd.gradcheck(there_and_back, (states,))
+
+
+def test_tokens_beyond_the_texts_change_nothing(monkeypatch) -> None:
+    torch.manual_seed(0)
+    model = BertModel(BertConfig(**SIZES), add_pooling_layer=False).eval()
+    assert packed_position_offset(model) == 0
+    found = {}
+    for multiple in (1, 64):
+        monkeypatch.setattr("retriever.encoding.states.ROUND_TO", multiple)
+        found[multiple] = packed_states(model, some_tokens(), 0, all_layers=False)[0]
+        found[multiple].square().sum().backward()
+        found[-multiple] = model.embeddings.word_embeddings.weight.grad.clone()
+        model.zero_grad()
+    assert torch.allclose(found[1], found[64], atol=1e-5)
+    assert torch.allclose(found[-1], found[-64], atol=1e-4)
