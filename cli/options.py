@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 import typer
 from typer.core import TyperCommand
 
-from retriever.config import Config, optional_inner
 from retriever.errors import InputError
+from retriever.settings import Config, optional_inner
 
 ConfigT = TypeVar("ConfigT", bound=Config)
 

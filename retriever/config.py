@@ -4,14 +4,10 @@
 of ``--help``. Values come from the flags, then the ``--config`` file, then the defaults; ``resolve`` merges them.
 """
 
-import json
-import math
-import types
-import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, Union, get_args, get_origin
+from typing import Self
 
 from retriever.choices import (
     DprPreset,
@@ -27,172 +23,9 @@ from retriever.choices import (
 )
 from retriever.errors import InputError
 from retriever.presets import DPR_PRESETS, SIMCSE_PRESETS, preset_values
+from retriever.settings import Config, setting
 
 BASE_MODEL = "packaged:all-MiniLM-L6-v2"
-
-
-def setting(
-    help_text: str,
-    *,
-    default: object = MISSING,
-    source: str = "",
-    above: float | None = None,
-    at_least: float | None = None,
-    below: float | None = None,
-    at_most: float | None = None,
-    positional: bool = False,
-    flags: str = "",
-) -> Any:  # noqa: ANN401  (dataclasses.field has no better type either)
-    """A dataclass field with its help, the source of its default, and its range. No default: the setting is required.
-
-    ``flags`` names the two flags of a switch (``"--on/--off"``) where ``--name/--no-name`` would say less.
-    """
-    metadata = {
-        "help": help_text,
-        "source": source,
-        "range": {"above": above, "at_least": at_least, "below": below, "at_most": at_most},
-        "required": default is MISSING,
-        "positional": positional,
-        "flags": flags,
-    }
-    return field(default=None if default is MISSING else default, metadata=metadata)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """What every command's config shares: checking, and JSON both ways."""
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            check_value(each, getattr(self, each.name), type_of(type(self), each.name))
-
-    @classmethod
-    def resolve(cls, flags: Mapping[str, object], file: Path | None = None) -> Self:
-        """Merge flags over the config file over the defaults; then required settings must be there.
-
-        Args:
-            flags: field name → value, only of the flags that were given.
-            file: a JSON object, field name → value, as ``to_json`` writes it.
-
-        Raises:
-            InputError: unknown key, wrong type, value out of range, or a required setting missing.
-        """
-        given = {**({} if file is None else cls.read(file)), **flags}
-        return cls(**{**cls.other_defaults(given), **given})
-
-    @classmethod
-    def other_defaults(cls, given: Mapping[str, object]) -> Mapping[str, object]:
-        """What takes the place of the defaults, by the settings that were given; no command but training has presets."""
-        return {}
-
-    @classmethod
-    def read(cls, file: Path) -> dict[str, object]:
-        """The settings in a JSON file, types checked; errors name the file and the key."""
-        try:
-            values = json.loads(file.read_text(encoding="utf-8-sig"))
-        except FileNotFoundError:
-            raise InputError("no such file", path=file) from None
-        except UnicodeDecodeError:
-            raise InputError("not UTF-8", path=file) from None
-        except json.JSONDecodeError as error:
-            raise InputError(f"invalid JSON: {error.msg}", path=file, line=error.lineno) from None
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", path=file) from None
-        except (ValueError, RecursionError):  # Python's own limits on digits and on depth
-            raise InputError("invalid JSON: number too long or nesting too deep", path=file) from None
-        if not isinstance(values, dict):
-            raise InputError("expected a JSON object of settings", path=file)
-        known = {each.name: each for each in fields(cls)}
-        result: dict[str, object] = {}
-        for key, value in values.items():
-            if key not in known:
-                raise InputError(f"unknown setting '{key}' (known: {', '.join(known)})", path=file)
-            try:
-                result[key] = from_json(key, value, type_of(cls, key))
-                check_value(known[key], result[key], type_of(cls, key))
-            except InputError as error:
-                raise InputError(error.message, path=file) from None
-        return result
-
-    def to_json(self) -> dict[str, object]:
-        """Plain JSON values; ``resolve({}, file)`` of what this writes gives an equal config."""
-        return {key: plain(value) for key, value in asdict(self).items()}
-
-
-def plain(value: object) -> object:
-    """Paths as strings and tuples as lists, the rest as it is."""
-    if isinstance(value, Path):
-        return str(value)
-    return [plain(each) for each in value] if isinstance(value, tuple) else value
-
-
-def type_of(cls: type, name: str) -> Any:  # noqa: ANN401  (a type expression)
-    """The resolved annotation of a field, wherever in the bases it was declared."""
-    return typing.get_type_hints(cls)[name]
-
-
-def optional_inner(annotation: Any) -> tuple[Any, bool]:  # noqa: ANN401  (a type expression)
-    """``int | None`` → (int, True); ``int`` → (int, False)."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        return next(each for each in get_args(annotation) if each is not type(None)), True
-    return annotation, False
-
-
-def from_json(name: str, value: object, annotation: Any) -> object:  # noqa: ANN401  (a type expression)
-    """A JSON value as the field's type, or an InputError that says what was expected."""
-    inner, optional = optional_inner(annotation)
-    if value is None:
-        if optional:
-            return None
-        raise InputError(f"{name} must not be null")
-    if get_origin(inner) is tuple:
-        if not isinstance(value, list):
-            raise InputError(f"{name} must be a list, got {value!r}")
-        return tuple(from_json(name, each, get_args(inner)[0]) for each in value)
-    if get_origin(inner) is Literal:
-        return value  # check_value knows the choices
-    expected: tuple[type, ...] = {Path: (str,), float: (int, float)}.get(inner, (inner,))
-    if not isinstance(value, expected) or (isinstance(value, bool) and inner is not bool):
-        raise InputError(f"{name} must be {readable(inner)}, got {value!r}")
-    return inner(value)
-
-
-def readable(annotation: Any) -> str:  # noqa: ANN401  (a type expression)
-    """A type in words."""
-    return {int: "a whole number", float: "a number", str: "a string", bool: "true or false", Path: "a path"}[
-        annotation
-    ]
-
-
-def check_value(each: "Field[Any]", value: object, annotation: Any) -> None:  # noqa: ANN401  (a type expression)
-    """Raise InputError unless the value is there when required, one of the choices, finite and in range."""
-    flag = each.name
-    if value is None or value == ():
-        if each.metadata.get("required"):
-            raise InputError(f"{flag} is required")
-        return
-    inner, _ = optional_inner(annotation)
-    if isinstance(value, tuple):
-        for one in value:
-            check_value(each, one, get_args(inner)[0])
-        return
-    if get_origin(inner) is Literal and value not in get_args(inner):
-        raise InputError(f"{flag} must be one of {', '.join(map(str, get_args(inner)))}, got {value!r}")
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return
-    if not math.isfinite(value):
-        raise InputError(f"{flag} must be a finite number, got {value}")
-    limits = each.metadata.get("range", {})
-    words = {"above": "above", "at_least": "at least", "below": "below", "at_most": "at most"}
-    holds = {
-        "above": lambda limit: value > limit,
-        "at_least": lambda limit: value >= limit,
-        "below": lambda limit: value < limit,
-        "at_most": lambda limit: value <= limit,
-    }
-    for kind, limit in limits.items():
-        if limit is not None and not holds[kind](limit):
-            raise InputError(f"{flag} must be {words[kind]} {limit:g}, got {value:g}")
 
 
 # Groups that several commands share. ------------------------------------------------------------------------------------
@@ -291,15 +124,15 @@ class OptimConfig(Config):
     )
     chunk_tokens: str | None = setting(
         "GradCache: embed the batch in chunks of at most this many tokens, so that memory is that of a chunk and all negatives of "
-        "the batch stay, at the price of a second forward; auto: the largest chunk that fits. Gradient accumulation, which other "
+        "the batch stay, at the price of a second forward; auto: about the largest chunk that fits. Gradient accumulation, which other "
         "trainers offer for large batches, adds no negatives.",
         default=None,
         source="none: the whole batch at once",
     )
     checkpoint_every: int = setting(
-        "Steps between checkpoints, from which --resume goes on.",
+        "Steps between checkpoints, from which --resume goes on; one is also written every 10 minutes.",
         default=500,
-        source="a checkpoint of BERT-base takes seconds, 500 steps minutes",
+        source="a checkpoint of BERT-base takes seconds",
         at_least=1,
     )
     resume: bool = setting(
@@ -330,7 +163,9 @@ class OptimConfig(Config):
             InputError: they are no different whole numbers.
         """
         parts = [str(self.seed)] if self.seeds is None else [each.strip() for each in self.seeds.split(",")]
-        if not all(each.isdecimal() and int(each) < 2**32 for each in parts) or len(set(parts)) < len(parts):
+        if not all(each.isdecimal() and int(each) < 2**32 for each in parts) or len(
+            set(map(int, parts))
+        ) < len(parts):
             raise InputError(f"seeds must be different whole numbers such as 1,2,3, got '{self.seeds}'")
         return [int(each) for each in parts]
 
@@ -339,7 +174,10 @@ class OptimConfig(Config):
         """As for every command; with ``resume`` the settings of the run that is there are the file."""
         if flags.get("resume") and file is None and isinstance(output := flags.get("output"), Path):
             begun = output / "config.json"
-            file = begun if begun.is_file() else None
+            if begun.is_file():
+                file = begun
+            elif "train" not in flags:
+                raise InputError("there is no run to go on with", path=output)
         return super().resolve(flags, file)
 
     def to_json(self) -> dict[str, object]:
@@ -422,8 +260,8 @@ class TrainDprConfig(EncoderConfig, TwoEncodersConfig, OptimConfig):
         default=None,
     )
     dev_pool_size: int = setting(
-        "Dev questions are ranked against one fixed pool: all dev positives and hard negatives, filled up to this many "
-        "passages from --passages.",
+        "Dev questions are ranked against one fixed pool: all dev positives, then their hard negatives, first of each question "
+        "first, then --passages, up to this many passages.",
         default=2000,
         source="a dev evaluation stays under a minute on 2 CPU cores",
         at_least=1,
@@ -479,6 +317,16 @@ class TrainDprConfig(EncoderConfig, TwoEncodersConfig, OptimConfig):
     )
     passage_max_length: int = setting(
         "Tokens per passage.", default=256, source="DPR, section 4.2", at_least=3
+    )
+    query_prompt: str | None = setting(
+        "Text put before each question, such as 'query: '; saved with the model.",
+        default=None,
+        source="what the model folder declares",
+    )
+    passage_prompt: str | None = setting(
+        "Text put before each passage; saved with the model.",
+        default=None,
+        source="what the model folder declares",
     )
     learning_rate: float = setting(
         "Peak learning rate of AdamW.", default=2e-5, source="DPR conf/train", above=0

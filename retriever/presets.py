@@ -84,9 +84,10 @@ DPR_PRESETS: dict[str, Preset] = {
             "weight_decay": 0.0,
             "max_grad_norm": 2.0,
             "epochs": 40,
+            "eval_every": 460,
             "seed": 12345,
         },
-        "Karpukhin et al. 2020, section 5; the official conf/train/biencoder_nq.yaml: 1,237 warm-up steps of 40 × 460",
+        "Karpukhin et al. 2020, section 5; the official conf/train/biencoder_nq.yaml: 1,237 warm-up steps of 40 × 460; an evaluation an epoch",
     )
 }
 

@@ -12,6 +12,7 @@ FLOORS = {
     "retriever.choices": 0,
     "retriever.records": 0,
     "retriever.presets": 0,
+    "retriever.settings": 0.5,  # what config is made of
     "retriever.config": 1,
     "retriever.protocols": 1,
     "retriever.losses": 2,
@@ -70,7 +71,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "shelve": (),
 }
 LAZY = {"accelerate", "datasets", "matplotlib", "sentence_transformers"}  # imported inside functions only
-GROUND = {"errors", "choices", "records", "presets", "config", "protocols"}
+GROUND = {"errors", "choices", "records", "presets", "settings", "config", "protocols"}
 
 
 @dataclass(frozen=True)

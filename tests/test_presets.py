@@ -68,6 +68,13 @@ def test_chunk_tokens_is_a_number_or_auto(value) -> None:
     assert str(error.value) == f"chunk_tokens must be auto or a number of tokens above 0, got '{value}'"
 
 
+def test_resume_needs_a_run_or_the_settings_of_one(tmp_path) -> None:
+    with pytest.raises(InputError) as error:
+        TrainSimcseConfig.resolve({"output": tmp_path / "typo", "resume": True})
+    assert str(error.value) == f"{tmp_path / 'typo'}: there is no run to go on with"
+    TrainSimcseConfig.resolve({**REQUIRED, "output": tmp_path / "new", "resume": True})
+
+
 def test_resume_takes_the_settings_of_the_run(tmp_path) -> None:
     run = tmp_path / "run"
     run.mkdir()

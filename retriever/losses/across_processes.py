@@ -46,18 +46,23 @@ def rows_from_other_ranks(rows: Tensor) -> Tensor:
     return torch.cat([gathered[:rank], gathered[rank + 1 :]]).flatten(0, 1)
 
 
-def across_processes(objective: Objective) -> Objective:
-    """The objective with the candidates of the other processes as extra negatives of every anchor.
+def with_candidates_of_all(batch: EmbeddingBatch) -> EmbeddingBatch:
+    """The batch with the candidates of the other processes as extra negatives of every anchor.
 
     Ids are rows of tables that every process builds alike, so that one process's positives are recognised in another's batch.
     """
+    rows, ids = batch.candidates()
+    extra, extra_id = rows_from_other_ranks(rows), rows_from_other_ranks(ids)
+    if batch.extra_negative is not None and batch.extra_negative_id is not None:
+        extra = torch.cat([batch.extra_negative, extra])
+        extra_id = torch.cat([batch.extra_negative_id, extra_id])
+    return replace(batch, extra_negative=extra, extra_negative_id=extra_id)
+
+
+def across_processes(objective: Objective) -> Objective:
+    """The objective of the batch with the candidates of all processes."""
 
     def of_all(batch: EmbeddingBatch) -> Tensor:
-        rows, ids = batch.candidates()
-        extra, extra_id = rows_from_other_ranks(rows), rows_from_other_ranks(ids)
-        if batch.extra_negative is not None and batch.extra_negative_id is not None:
-            extra = torch.cat([batch.extra_negative, extra])
-            extra_id = torch.cat([batch.extra_negative_id, extra_id])
-        return objective(replace(batch, extra_negative=extra, extra_negative_id=extra_id))
+        return objective(with_candidates_of_all(batch))
 
     return of_all

@@ -9,10 +9,14 @@ from functools import partial
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
 
 from retriever.choices import Similarity
 from retriever.losses.embedding_batch import EmbeddingBatch, Objective
 from retriever.losses.similarity import similarity_matrix
+
+BLOCK = 2**22
+"""Scores held at a time. Beyond, they are made again in the backward, row by row: B × C grows with the square of the batch."""
 
 
 def info_nce(
@@ -59,21 +63,52 @@ def info_nce(
     if extra_negative is not None:
         columns.append(extra_negative)
     candidates = torch.cat(columns).float()  # (C, D)
-    logits = similarity_matrix(anchor.float(), candidates, similarity) / temperature  # (B, C)
-    if exclude is not None and exclude.shape != logits.shape:
-        raise ValueError(f"exclusion mask {tuple(exclude.shape)} for scores {tuple(logits.shape)}")
-    if hard_negative is not None and hard_negative_weight != 1.0:
-        logits = logits + _own_hard_negatives(hard_negative, logits.shape[1]) * math.log(hard_negative_weight)
+    if exclude is not None and exclude.shape != (size, len(candidates)):
+        raise ValueError(f"exclusion mask {tuple(exclude.shape)} for scores {(size, len(candidates))}")
+
+    of_rows = partial(
+        _sum_over,
+        anchor=anchor,
+        candidates=candidates,
+        own=hard_negative.shape[1] if hard_negative is not None and hard_negative_weight != 1.0 else 0,
+        own_weight=hard_negative_weight,
+        exclude=exclude,
+        temperature=temperature,
+        similarity=similarity,
+    )
+    step = max(1, BLOCK // len(candidates))
+    if step >= size:
+        return of_rows(slice(0, size)) / size
+    blocks = [slice(start, min(start + step, size)) for start in range(0, size, step)]
+    losses = [checkpoint(of_rows, rows, use_reentrant=False, preserve_rng_state=False) for rows in blocks]
+    return torch.stack(losses).sum() / size
+
+
+def _sum_over(
+    rows: slice,
+    *,
+    anchor: Tensor,
+    candidates: Tensor,
+    own: int,
+    own_weight: float,
+    exclude: Tensor | None,
+    temperature: float,
+    similarity: Similarity,
+) -> Tensor:
+    """The loss of some of the anchors, not yet a mean; ``own`` is K where an anchor's own hard negatives are weighted, else 0."""
+    logits = similarity_matrix(anchor[rows].float(), candidates, similarity) / temperature  # (rows, C)
+    if own:
+        logits = logits + _own_hard_negatives(len(anchor), own, rows, candidates) * math.log(own_weight)
     if exclude is not None:  # after scaling: −inf divided by a temperature has no gradient
-        logits = logits.masked_fill(exclude, float("-inf"))
-    return cross_entropy(logits, torch.arange(size, device=logits.device))
+        logits = logits.masked_fill(exclude[rows], float("-inf"))
+    target = torch.arange(rows.start, rows.stop, device=logits.device)
+    return cross_entropy(logits, target, reduction="sum")
 
 
-def _own_hard_negatives(hard_negative: Tensor, num_candidates: int) -> Tensor:
-    """(B, C): 1 where the candidate is one of the anchor's own hard negatives."""
-    size, num_hard = hard_negative.shape[:2]
-    own = torch.eye(size, device=hard_negative.device).repeat_interleave(num_hard, dim=1)  # (B, B·K)
-    return torch.nn.functional.pad(own, (size, num_candidates - size - size * num_hard))  # (B, C)
+def _own_hard_negatives(size: int, num_hard: int, rows: slice, candidates: Tensor) -> Tensor:
+    """(rows, C): 1 where the candidate is one of the anchor's own hard negatives."""
+    own = torch.eye(size, device=candidates.device)[rows].repeat_interleave(num_hard, dim=1)  # (rows, B·K)
+    return torch.nn.functional.pad(own, (size, len(candidates) - size - size * num_hard))
 
 
 def exclusion_mask(positive_id: Tensor, known_positive_id: Tensor, candidate_id: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from itertools import accumulate
 
 import torch
@@ -132,6 +134,22 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.anchor)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over tokens and examples: equal fingerprints give equal batches."""
+        digest = sha256()
+        for tokens in (self.anchors, self.passages):
+            for part in (tokens.ids, tokens.offsets):
+                digest.update(part.numpy().data)
+        negatives = (self.hard_negatives, self.other_negatives)
+        for part in (
+            self.anchor,
+            self.positive,
+            *(x for each in negatives for x in (each.rows, each.offsets)),
+        ):
+            digest.update(part.numpy().data)
+        return digest.hexdigest()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Negatives:
@@ -194,11 +212,13 @@ class Sampler:
             for start, size, rate in zip(starts, sizes, rates or [1.0], strict=False)
         ]
         self.steps_per_epoch = sum(count // self.step_size for _, _, count in self._parts)
-        if self.steps_per_epoch == 0:
-            of = "" if world_size == 1 else f" of {world_size} processes"
-            raise InputError(
-                f"{len(examples)} training examples do not fill one batch of {self.step_size}{of}: lower --batch-size"
-            )
+        for number, (_, size, count) in enumerate(self._parts, start=1):
+            if count < self.step_size:
+                of = "" if world_size == 1 else f" of {world_size} processes"
+                place = f" of --train file {number} at rate {rates[number - 1]:g}" if rates else ""
+                raise InputError(
+                    f"{size} training examples{place} do not fill one batch of {self.step_size}{of}: lower --batch-size"
+                )
         self._drawn: tuple[int, Tensor, Tensor] | None = None
 
     @property
@@ -234,8 +254,9 @@ class Sampler:
         order = torch.cat(batches)
         if len(batches) > 1:
             order = order[torch.randperm(len(order), generator=generator)]
-        highest = max(2, len(self.examples))
-        return order, torch.randint(1, highest, (self.negatives.gold,), generator=generator)
+        others = max(1, len(self.examples) - 1)
+        first = torch.randint(others, (1,), generator=generator)
+        return order, 1 + (first + torch.arange(self.negatives.gold)) % others
 
     def _negative_ids(self, rows: Tensor, epoch: int, gold_shifts: Tensor) -> Tensor | None:
         """(B, K): the hard, other and gold negatives of the examples at these rows."""

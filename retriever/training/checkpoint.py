@@ -4,6 +4,7 @@ Batches, learning rate and dropout masks are functions of seed and step, so weig
 Safetensors and JSON; the folder is replaced as a whole, so that a kill leaves the old checkpoint or the new.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,31 +38,41 @@ class State:
         step: optimiser steps done.
         best: the best dev evaluation so far; None: there was none that is a number.
         evaluations_since_best: dev evaluations after it.
+        chunk_tokens: what ``--chunk-tokens auto`` found at the start; other chunks would have other dropout masks.
     """
 
     step: int = 0
     best: Best | None = None
     evaluations_since_best: int = 0
+    chunk_tokens: int | None = None
 
 
 def save_checkpoint(
-    folder: Path, module: nn.Module, optimizer: Optimizer, state: State, *, world_size: int
+    folder: Path, module: nn.Module, optimizer: Optimizer, state: State, circumstances: Mapping[str, object]
 ) -> None:
-    """Replace the checkpoint in ``folder``; a kill at any moment leaves the old one or the new."""
+    """Replace the checkpoint in ``folder``; a kill at any moment leaves the old one or the new.
+
+    Args:
+        folder: the checkpoint.
+        module: everything that is trained.
+        optimizer: of its parameters.
+        state: where training stands.
+        circumstances: what has to be the same when training goes on, by its name for people.
+    """
     with replaced_folder(folder) as new:
         save_file(_weights(module), new / WEIGHTS)
         save_file(_optimizer_state(module, optimizer), new / OPTIMIZER)
-        values = {"format_version": FORMAT_VERSION, "world_size": world_size, **asdict(state)}
+        values = {"format_version": FORMAT_VERSION, "circumstances": dict(circumstances), **asdict(state)}
         write_json(new / STATE, without_nan(values))
 
 
 def load_checkpoint(
-    folder: Path, module: nn.Module, optimizer: Optimizer, *, world_size: int
+    folder: Path, module: nn.Module, optimizer: Optimizer, circumstances: Mapping[str, object]
 ) -> State | None:
     """Put weights and optimiser back as they were; → where training stood, or None when there is no checkpoint.
 
     Raises:
-        InputError: the checkpoint is damaged, of another program version, of another model, or of another number of processes.
+        InputError: the checkpoint is damaged, of another program version or model, or the circumstances are others.
     """
     folder = surviving_folder(folder)
     if not folder.exists():
@@ -69,22 +80,25 @@ def load_checkpoint(
     values = read_json(folder / STATE)
     if not isinstance(values, dict) or values.get("format_version") != FORMAT_VERSION:
         raise InputError(f"expected a checkpoint of format version {FORMAT_VERSION}", path=folder / STATE)
-    if values["world_size"] != world_size:
-        raise InputError(
-            f"the run was trained by {values['world_size']} processes, this is {world_size}: "
-            "start as many, for the batches to be the same",
-            path=folder,
-        )
     try:
+        for name, now in circumstances.items():
+            if (before := values["circumstances"][name]) != now:
+                raise InputError(
+                    f"the run began with {name} {before}, this is {now}: its batches or its arithmetic would be others",
+                    path=folder,
+                )
         _load_weights(module, load_file(folder / WEIGHTS), folder / WEIGHTS)
         _load_optimizer(module, optimizer, load_file(folder / OPTIMIZER))
-        best = values["best"]
+        best, chunk_tokens = values["best"], values["chunk_tokens"]
         return State(
             int(values["step"]),
             None if best is None else Best(int(best["step"]), dict(best["metrics"])),
             int(values["evaluations_since_best"]),
+            None if chunk_tokens is None else int(chunk_tokens),
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"the checkpoint cannot be read ({error})", path=folder) from error
 
 

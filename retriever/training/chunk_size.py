@@ -1,6 +1,9 @@
 """``--chunk-tokens auto``: how many tokens' graph fits into the memory that is free."""
 
 import logging
+import os
+import sys
+from pathlib import Path
 
 import psutil
 import torch
@@ -35,7 +38,9 @@ def largest_chunk(embedder: Embedder, batch: TokenBatch, *, free_bytes: int | No
     needed = saved_bytes_per_token(embedder, batch)
     trained = sum(each.numel() * each.element_size() for each in embedder.parameters() if each.requires_grad)
     free = free_memory(device) if free_bytes is None else free_bytes
-    usable = USABLE * (free - 3 * trained)  # gradients and AdamW's two moments are still to come
+    candidates = sum(map(len, batch.texts[1:]))
+    scores = 4 * 5 * len(batch) * candidates  # of the loss: they grow with the batch, not with the chunk
+    usable = USABLE * (free - 3 * trained - scores)  # gradients and AdamW's two moments are still to come
     found = int(usable / needed) // SMALLEST * SMALLEST
     if found >= 1.5 * batch.num_tokens:  # batches differ in length
         return None
@@ -74,4 +79,17 @@ def free_memory(device: torch.device) -> int:
         return torch.cuda.mem_get_info(device)[0] + unused
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    return int(psutil.virtual_memory().available)
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # torchrun's: they share the machine
+    return min(int(psutil.virtual_memory().available), container_memory()) // processes
+
+
+def container_memory() -> int:
+    """Bytes that are left of what Linux allows the container, as far as it says; psutil sees the whole machine."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit, used = (
+            (group / name).read_text(encoding="ascii").strip() for name in ("memory.max", "memory.current")
+        )
+        return int(limit) - int(used)
+    except (OSError, ValueError):  # no such files, or "max": no limit
+        return sys.maxsize

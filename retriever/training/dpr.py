@@ -4,7 +4,7 @@ import logging
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import torch
@@ -67,7 +67,7 @@ def _train(config: TrainDprConfig, surroundings: Surroundings) -> Path:
     ]  # a file that is not there is an error before the model is loaded
     dev_examples = None if config.dev is None else list(read_dpr_examples(config.dev, corpus, split="dev"))
     torch.manual_seed(config.seed)
-    model = _load(config)
+    model = _load(config, surroundings.processes.device)
     similarity = model.query.settings.similarity
     temperature = config.temperature or DEFAULT_TEMPERATURE[similarity]
     dev = None
@@ -77,6 +77,7 @@ def _train(config: TrainDprConfig, surroundings: Surroundings) -> Path:
     training_set = dpr_training_set(
         [chain([first], rest) for first, rest in zip(firsts, files, strict=True)],
         model,
+        keep_hard=config.num_hard_negatives > 0,
         keep_other=config.num_other_negatives > 0,
     )
     recipe = Recipe(
@@ -109,8 +110,10 @@ def _negatives(config: TrainDprConfig, training_set: TrainingSet) -> Negatives:
     )
 
 
-def _load(config: TrainDprConfig) -> DualEncoder:
+def _load(config: TrainDprConfig, device: str) -> DualEncoder:
     """One encoder or two, with the lengths, similarity and passage format that will be saved with them."""
+    asked = {"query": config.query_prompt, "passage": config.passage_prompt}
+    prompts = {role: prompt for role, prompt in asked.items() if prompt is not None}
 
     def one(name: str) -> Encoder:
         encoder, _ = load_for_training(
@@ -118,7 +121,7 @@ def _load(config: TrainDprConfig) -> DualEncoder:
             pooling=config.pooling,
             plain_similarity="dot",
             max_length=config.passage_max_length,
-            device=config.device,
+            device=device,
             precision=config.precision,
         )
         similarity = config.similarity or encoder.settings.similarity
@@ -128,10 +131,13 @@ def _load(config: TrainDprConfig) -> DualEncoder:
             normalize=similarity == "cosine",
             query_max_length=min(config.query_max_length, encoder.settings.max_length),
             passage_format=config.passage_format,
+            prompts={**encoder.settings.prompts, **prompts},
         )
         return encoder
 
     if config.shared_encoder and config.passage_model is None:
+        if half(config.model, "query") != config.model:
+            raise InputError(f"model '{config.model}' holds two encoders: --two-encoders trains both")
         encoder = one(config.model)
         require_role(encoder, None)
         return DualEncoder(encoder)
@@ -143,7 +149,11 @@ def _load(config: TrainDprConfig) -> DualEncoder:
 
 
 def dpr_training_set(
-    files: Iterable[Iterable[DprExample]], model: DualEncoder, *, keep_other: bool = False
+    files: Iterable[Iterable[DprExample]],
+    model: DualEncoder,
+    *,
+    keep_hard: bool = True,
+    keep_other: bool = False,
 ) -> TrainingSet:
     """The examples over a table of distinct questions and a table of distinct passages; they are read once and not kept.
 
@@ -154,6 +164,7 @@ def dpr_training_set(
     Args:
         files: the data sets, each a part of the training set.
         model: tokenizes them.
+        keep_hard: hard negatives are wanted.
         keep_other: other negatives are wanted; DPR's files hold fifty a question.
     """
     questions = TokenTable[str](model.tokenize_queries)
@@ -177,7 +188,7 @@ def dpr_training_set(
                 known.extend(positives)
                 known_anchors.extend([anchors[-1]] * len(positives))
                 other_lists.append(rows(each.other_negatives if keep_other else ()))
-                yield rows(each.hard_negatives or each.other_negatives)
+                yield rows((each.hard_negatives or each.other_negatives) if keep_hard else ())
             parts.append(len(anchors) - before)
 
     hard = Ragged.of(hard_negatives())
@@ -194,18 +205,17 @@ def dpr_training_set(
 
 
 def dev_pool(examples: Sequence[DprExample], corpus: Mapping[str, Passage], size: int) -> list[Passage]:
-    """The fixed pool of the dev evaluation: all positives, all hard negatives, then the corpus in its order up to ``size``.
+    """The fixed pool of the dev evaluation: all positives, then other passages until there are ``size``.
 
-    The same for any number of processes: DPR's own pool grows with each.
+    Hard negatives come first, the first of each question before the second of any; then the corpus in its order. The same for any number of processes: DPR's own pool grows with each.
     """
-    pool: dict[tuple[str, str], Passage] = {}
-    for each in examples:
-        for passage in (*each.positives, *each.hard_negatives):
-            pool.setdefault((passage.title, passage.text), passage)
-    for passage in corpus.values():
+    pool = {(each.title, each.text): each for example in examples for each in example.positives}
+    by_turn = chain.from_iterable(zip_longest(*(each.hard_negatives for each in examples)))
+    for passage in chain(by_turn, corpus.values()):
         if len(pool) >= size:
             break
-        pool.setdefault((passage.title, passage.text), passage)
+        if passage is not None:
+            pool.setdefault((passage.title, passage.text), passage)
     return list(pool.values())
 
 

@@ -1,7 +1,6 @@
 """What tells a healthy training run from a broken one, measured on its own batches: numbers, and warnings with a remedy."""
 
 import logging
-import resource
 import sys
 from collections.abc import Mapping
 
@@ -35,7 +34,9 @@ def embedding_health(batch: EmbeddingBatch, similarity: Similarity) -> dict[str,
     * ``mean_cosine``: of pairs of anchors.
     * ``embedding_std``: standard deviation of a coordinate of the normalised anchors, mean over the coordinates; 1/√D when they
       point everywhere, 0 when they are one point.
-    * ``duplicate_positives``: share of positives that occur more than once.
+    * ``duplicate_positives``: share of positives that are a candidate more than once.
+
+    Candidates are those that the batch has: with ``extra_negative`` those of all processes.
     """
     size = len(batch.anchor)
     anchor, positive = normalize(batch.anchor, dim=-1), normalize(batch.positive, dim=-1)  # (B, D)
@@ -46,14 +47,14 @@ def embedding_health(batch: EmbeddingBatch, similarity: Similarity) -> dict[str,
     scores.fill_diagonal_(-torch.inf)
     cosine = anchor @ anchor.T  # (B, B)
     pairs = cosine[~torch.eye(size, dtype=torch.bool, device=cosine.device)]
-    _, copies = torch.unique(batch.positive_id, return_counts=True)
+    copies = (batch.positive_id[:, None] == candidate_id).sum(1)  # (B,)
     return {
         "in_batch_accuracy": (own > scores.amax(1)).float().mean(),
         "alignment": (anchor - positive).square().sum(1).mean(),
         "uniformity": (-2 * (2 - 2 * pairs)).exp().mean().log(),
         "mean_cosine": pairs.mean(),
         "embedding_std": anchor.std(0).mean(),
-        "duplicate_positives": copies[copies > 1].sum() / size,
+        "duplicate_positives": (copies > 1).float().mean(),
     }
 
 
@@ -107,5 +108,7 @@ def peak_memory(device: torch.device) -> int:
     """Bytes that this process has held at most: of the GPU's memory on a GPU, else of the machine's."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    import resource  # which Windows does not have
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

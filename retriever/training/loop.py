@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,14 @@ from retriever.choices import Similarity
 from retriever.protocols import Progress
 from retriever.training.checkpoint import Best, State, save_checkpoint
 from retriever.training.monitor import LOG_EVERY, Monitor
+from retriever.training.processes import Processes
 from retriever.training.run_directory import RunDirectory
 from retriever.training.step import Training, take_step
 
 logger = logging.getLogger(__name__)
+
+CHECKPOINT_SECONDS = 600
+"""A checkpoint is written after as long, however few steps that is."""
 
 LARGER_IS_BETTER = {"spearman_all": True, "average_rank": False}
 
@@ -44,6 +48,31 @@ class DevEvaluation:
         return value > before if LARGER_IS_BETTER[self.metric] else value < before
 
 
+class Checkpoints:
+    """When a checkpoint is due: every so many steps, and when minutes have passed since the last.
+
+    Args:
+        every: steps.
+        circumstances: as for ``save_checkpoint``.
+    """
+
+    def __init__(self, every: int, circumstances: Mapping[str, object]) -> None:
+        self.every, self.circumstances = every, circumstances
+        self._saved = time.monotonic()
+
+    def due(self, step: int, processes: Processes) -> bool:
+        """Whether to write one now; the same in every process. When it is written changes nothing of what is computed."""
+        if step % self.every == 0:
+            return True
+        return step % LOG_EVERY == 0 and bool(
+            processes.from_main(time.monotonic() - self._saved > CHECKPOINT_SECONDS)
+        )
+
+    def written(self) -> None:
+        """Begin to count the minutes anew."""
+        self._saved = time.monotonic()
+
+
 def fit(
     training: Training,
     state: State,
@@ -52,7 +81,7 @@ def fit(
     save: Callable[[Path], None],
     dev: DevEvaluation | None,
     similarity: Similarity,
-    checkpoint_every: int,
+    checkpoints: Checkpoints,
     progress: Progress,
 ) -> State:
     """Train; keep the best model by the dev metric, judged before the first step, at intervals and after the last.
@@ -66,7 +95,7 @@ def fit(
         save: writes the model into a folder.
         dev: the dev evaluation.
         similarity: by which embeddings are compared in the metrics.
-        checkpoint_every: steps between checkpoints.
+        checkpoints: when to write one, and what it says of the circumstances.
         progress: one tick a step.
 
     Returns:
@@ -90,7 +119,7 @@ def fit(
             advance(1)
             last = state.step == training.total_steps
             judged = dev is not None and (state.step % dev.every == 0 or last)
-            saved = state.step % checkpoint_every == 0 and not last
+            saved = not last and checkpoints.due(state.step, training.processes)
             if judged or saved or last or state.step % LOG_EVERY == 0:
                 monitor.flush(state.step)
             with monitor.paused():
@@ -98,7 +127,9 @@ def fit(
                     _judge(training, state, run, save, dev)
                     training.module.train()
                 if saved:
-                    _save_checkpoint(training, state, run)
+                    _save_checkpoint(training, state, run, checkpoints)
+                    if dev is None:  # a model to use, whatever becomes of the rest
+                        run.save_model(save, Best(state.step, {}))
     if state.best is None and training.processes.is_main:
         run.save_model(save, Best(state.step, {}))
         reason = "no dev data" if dev is None else f"dev {dev.metric} was never a number"
@@ -119,30 +150,31 @@ def _judge(
 ) -> float:
     """Evaluate, in the main process; save the model if it is the best so far. → the seconds it took."""
     began = time.perf_counter()
-    if training.processes.is_main:
+
+    def judge() -> None:
         new = Best(state.step, dev.evaluate())
         better = dev.better(new, state.best)
-        run.log_metrics({"step": state.step, "dev": new.metrics, "best": better})
+        # a run that was killed after its best evaluation comes to it again, with that model saved already
+        again = not better and state.best is not None and state.best.step == state.step
+        run.log_metrics({"step": state.step, "dev": new.metrics, "best": better or again})
         readable = ", ".join(f"{name} {value:.4g}" for name, value in new.metrics.items())
-        logger.info("step %d: dev %s%s", state.step, readable, ", best so far" if better else "")
+        logger.info("step %d: dev %s%s", state.step, readable, ", best so far" if better or again else "")
         if better:
             run.save_model(save, new)
             state.best = new
-        # a run that was killed after its best evaluation comes to it again, with that model saved already
         found = better or (state.best is not None and state.best.step >= state.step)
         state.evaluations_since_best = 0 if found else state.evaluations_since_best + 1
+
+    training.processes.on_main(judge)
     state.evaluations_since_best = training.processes.from_main(state.evaluations_since_best)
     return time.perf_counter() - began
 
 
-def _save_checkpoint(training: Training, state: State, run: RunDirectory) -> None:
+def _save_checkpoint(training: Training, state: State, run: RunDirectory, checkpoints: Checkpoints) -> None:
     """Keep where training stands, in the main process: the others hold the same."""
-    if training.processes.is_main:
-        save_checkpoint(
-            run.checkpoint,
-            training.module,
-            training.optimizer,
-            state,
-            world_size=training.processes.count,
+    training.processes.on_main(
+        lambda: save_checkpoint(
+            run.checkpoint, training.module, training.optimizer, state, checkpoints.circumstances
         )
-    training.processes.wait()
+    )
+    checkpoints.written()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from retriever.choices import Similarity
 from retriever.errors import InputError
+from retriever.losses.across_processes import with_candidates_of_all
 from retriever.training.health import Warnings, embedding_health, peak_memory
 from retriever.training.run_directory import RunDirectory
 from retriever.training.step import StepResult, Training
@@ -99,7 +100,10 @@ class Monitor:
             raise InputError(
                 f"loss or gradient is not a number any more (step {step}): lower --learning-rate or use --precision fp32"
             )
-        health = embedding_health(self._latest.embeddings, self.similarity)
+        embeddings = self._latest.embeddings
+        if processes.count > 1:
+            embeddings = with_candidates_of_all(embeddings)
+        health = embedding_health(embeddings, self.similarity)
         metrics = dict(zip(health, processes.mean(torch.stack(list(health.values()))).tolist(), strict=True))
         if step - self.begun >= WARM_UP + TIMED:
             self._forecast(step)

@@ -1,16 +1,22 @@
 """The processes of one training run: one, or those that ``torchrun`` started."""
 
+import atexit
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from retriever.errors import InputError
+
 PATIENCE = timedelta(hours=6)
-"""How long processes wait for the first one, which alone evaluates and saves."""
+"""How long processes wait for the main one, which alone evaluates and saves."""
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -32,16 +38,25 @@ class Processes:
 
     @classmethod
     def start(cls, device: str) -> "Processes":
-        """Join the processes that ``torchrun`` started, one GPU each where there are GPUs; else be the only one."""
+        """Join the processes that ``torchrun`` started, one GPU each where there are GPUs; else be the only one.
+
+        Raises:
+            InputError: one GPU is named for several processes.
+        """
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls(0, 1, device)
+        if device.startswith("cuda:"):
+            raise InputError(
+                f"--device {device} is one GPU for several processes: leave it out, and each takes its own"
+            )
         from accelerate import PartialState  # half a second, and only several processes need it
 
+        begun = dist.is_initialized()
         state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available(), timeout=PATIENCE)
-        if device == "auto":
+        if not begun:
+            atexit.register(_leave)
+        if device in ("auto", "cuda"):
             device = str(state.device)
-        elif device == "cuda":
-            device = f"cuda:{state.local_process_index}"
         return cls(state.process_index, state.num_processes, device)
 
     @property
@@ -49,10 +64,23 @@ class Processes:
         """Whether this process evaluates, logs and saves."""
         return self.rank == 0
 
-    def wait(self) -> None:
-        """Until every process is here."""
-        if self.count > 1:
-            dist.barrier()
+    def on_main(self, work: Callable[[], Result]) -> Result | None:
+        """Do something in the main process while the others wait; → its result there, None elsewhere.
+
+        Raises:
+            InputError: it failed with one; then in every process, so that none waits for a process that has ended.
+        """
+        if self.count == 1:
+            return work()
+        result, error = None, None
+        if self.is_main:
+            try:
+                result = work()
+            except InputError as raised:
+                error = raised
+        if self.from_main(int(error is not None)):
+            raise error or InputError(f"process {self.rank} ends because the main one did")
+        return result
 
     def equalize(self, module: nn.Module) -> None:
         """Give every process the main one's weights: layers that start random differ otherwise."""
@@ -71,9 +99,8 @@ class Processes:
         for gradients in by_type.values():
             flat = torch.cat([each.flatten() for each in gradients])
             dist.all_reduce(flat)
-            for gradient, mean in zip(
-                gradients, (flat / self.count).split([g.numel() for g in gradients]), strict=True
-            ):
+            means = (flat / self.count).split([each.numel() for each in gradients])
+            for gradient, mean in zip(gradients, means, strict=True):
                 gradient.copy_(mean.view_as(gradient))
 
     def mean(self, values: Tensor) -> Tensor:
@@ -84,6 +111,14 @@ class Processes:
         dist.all_reduce(total)
         return total / self.count
 
+    def least(self, value: int) -> int:
+        """The smallest of the processes' values."""
+        if self.count == 1:
+            return value
+        shared = torch.tensor(value, device=self.device)
+        dist.all_reduce(shared, op=dist.ReduceOp.MIN)
+        return int(shared)
+
     def from_main(self, value: int) -> int:
         """The main process's value, in every process."""
         if self.count == 1:
@@ -92,7 +127,8 @@ class Processes:
         dist.broadcast(shared, src=0)
         return int(shared)
 
-    def end(self) -> None:
-        """Leave the group."""
-        if self.count > 1:
-            dist.destroy_process_group()
+
+def _leave() -> None:
+    """Leave the group of processes, if it is still there, when the program ends."""
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -1,9 +1,9 @@
 """From a recipe's parts to a finished run directory: what SimCSE and DPR share around the loop."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from retriever.config import OptimConfig
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.masked_language_model import MaskedLanguageModel
 from retriever.encoding.tokens import Tokens
+from retriever.errors import InputError
 from retriever.losses.across_processes import across_processes
 from retriever.losses.embedding_batch import Objective
 from retriever.protocols import Progress, no_progress
@@ -21,15 +22,18 @@ from retriever.training.batches import Negatives, Sampler, TrainingSet
 from retriever.training.checkpoint import State, load_checkpoint
 from retriever.training.chunk_size import largest_chunk
 from retriever.training.embedder import Embedder
-from retriever.training.loop import DevEvaluation, fit
+from retriever.training.loop import Checkpoints, DevEvaluation, fit
 from retriever.training.masked_language_model import MaskedLanguageModelLoss
 from retriever.training.optimizer import linear_schedule, make_optimizer
 from retriever.training.processes import Processes
 from retriever.training.run_directory import RunDirectory
-from retriever.training.step import Training
+from retriever.training.step import AuxiliaryBackward, Training
 from retriever.training.trackers import open_trackers
 
 logger = logging.getLogger(__name__)
+
+WHOLE = 2**62
+"""Tokens in a chunk when a whole batch fits."""
 
 TRUNCATED_SHARE = 0.05
 """A larger share of cut texts than this is worth a warning."""
@@ -87,8 +91,47 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
     Raises:
         InputError: fewer examples than one batch, a checkpoint that cannot be read, or the loss stops being a number.
     """
-    processes = surroundings.processes
+    processes, query = surroundings.processes, recipe.model.query
     run = RunDirectory(surroundings.output, writes=processes.is_main)
+    training = _training(config, recipe, processes)
+    circumstances = {
+        "processes": processes.count,
+        "precision": query.precision,
+        "training data": recipe.training_set.fingerprint,
+    }
+    found = load_checkpoint(run.checkpoint, training.module, training.optimizer, circumstances)
+    state = _begin(processes, found)
+    training = replace(training, chunk_tokens=_chunk_tokens(config.chunk_tokens, training, state))
+    environment = {
+        "device": str(query.device),
+        "seed": config.seed,
+        **circumstances,
+        "chunk_tokens": training.chunk_tokens,
+    }
+    with ExitStack() as at_end:
+        processes.on_main(lambda: _open(run, config, environment, surroundings, at_end))
+        _announce(config, recipe, training)
+        processes.on_main(lambda: _go_on(run, state, recipe, resumed=found is not None))
+        fit(
+            training,
+            state,
+            run,
+            save=recipe.model.save,
+            dev=recipe.dev,
+            similarity=recipe.similarity,
+            checkpoints=Checkpoints(config.checkpoint_every, circumstances),
+            progress=surroundings.progress if processes.is_main else no_progress,
+        )
+        processes.on_main(lambda: _finish(run, state, config.seed))
+    return surroundings.output
+
+
+def _training(config: OptimConfig, recipe: Recipe, processes: Processes) -> Training:
+    """What takes the steps, at the first of them; in chunks or not is still open."""
+    if recipe.model.query.device.type == "cuda":
+        torch.set_float32_matmul_precision(
+            "high"
+        )  # TF32 for what is not bf16; losses stay far above its error
     sampler = Sampler(
         recipe.training_set,
         batch_size=config.batch_size,
@@ -98,119 +141,111 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
         rank=processes.rank,
         world_size=processes.count,
     )
-    training = _training(config, recipe, sampler, processes)
-    state = load_checkpoint(run.checkpoint, training.module, training.optimizer, world_size=processes.count)
-    query = recipe.model.query
-    with ExitStack() as at_end:
-        if processes.is_main:
-            run.trackers = open_trackers(config.report_to, surroundings.output, config.to_json())
-            for tracker in run.trackers:
-                at_end.callback(tracker.finish)
-        run.start(
-            config=config.to_json(),
-            environment={
-                "device": str(query.device),
-                "precision": query.precision,
-                "seed": config.seed,
-                "processes": processes.count,
-            },
-        )
-        if processes.is_main:
-            surroundings.on_run_directory(surroundings.output)
-        _announce(config, recipe, training)
-        state = _go_on(run, state, recipe.dev)
-        run.log_metrics(_facts(recipe, state.step))
-        state = fit(
-            training,
-            state,
-            run,
-            save=recipe.model.save,
-            dev=recipe.dev,
-            similarity=recipe.similarity,
-            checkpoint_every=config.checkpoint_every,
-            progress=surroundings.progress if processes.is_main else no_progress,
-        )
-        if processes.is_main:
-            _finish(run, state, config.seed)
-    processes.wait()
-    return surroundings.output
-
-
-def _training(config: OptimConfig, recipe: Recipe, sampler: Sampler, processes: Processes) -> Training:
-    """What takes the steps, at the first of them."""
-    if recipe.model.query.device.type == "cuda":
-        torch.set_float32_matmul_precision(
-            "high"
-        )  # TF32 for what is not bf16; losses stay far above its error
     total_steps = config.epochs * sampler.steps_per_epoch
     if config.max_steps is not None:
         total_steps = min(total_steps, config.max_steps)
     embedder, masked = Embedder(recipe.model), recipe.masked_language_model
     module = embedder if masked is None else nn.ModuleList([embedder, masked])
     processes.equalize(module)
-    chunk_tokens = chunk_tokens_of(config.chunk_tokens, embedder, sampler)
-    auxiliary = None
-    if masked is not None:
-        auxiliary = MaskedLanguageModelLoss(masked, seed=config.seed * processes.count + processes.rank)
+
+    def learning_rate(step: int) -> float:
+        share = linear_schedule(step, total_steps=total_steps, warmup_ratio=config.warmup_ratio)
+        return config.learning_rate * share
+
     return Training(
         embedder=embedder,
         module=module,
         objective=recipe.objective if processes.count == 1 else across_processes(recipe.objective),
-        auxiliary=None
-        if auxiliary is None
-        else lambda batch, step: auxiliary.backward(
-            batch, step=step, chunk_tokens=chunk_tokens, weight=recipe.masked_language_model_weight
-        ),
+        auxiliary=None if masked is None else _auxiliary(masked, recipe, config.seed, processes),
         sampler=sampler,
         optimizer=make_optimizer(
             module, learning_rate=config.learning_rate, weight_decay=config.weight_decay
         ),
-        learning_rate=lambda step: (
-            config.learning_rate
-            * linear_schedule(step, total_steps=total_steps, warmup_ratio=config.warmup_ratio)
-        ),
+        learning_rate=learning_rate,
         max_grad_norm=config.max_grad_norm,
         total_steps=total_steps,
-        chunk_tokens=chunk_tokens,
+        chunk_tokens=None,
         seed=config.seed,
         processes=processes,
     )
 
 
-def chunk_tokens_of(asked: str | None, embedder: Embedder, sampler: Sampler) -> int | None:
-    """The number that ``--chunk-tokens`` stands for; None: batches go through the encoder whole."""
-    if asked != "auto":
-        return None if asked is None else int(asked)
-    found = largest_chunk(embedder, sampler.batch(0))
-    if found is None:
-        logger.info("--chunk-tokens auto: a whole batch fits")
-    else:
-        logger.info("--chunk-tokens auto: %d tokens at a time fit", found)
-    return found
+def _auxiliary(
+    masked: MaskedLanguageModel, recipe: Recipe, seed: int, processes: Processes
+) -> AuxiliaryBackward:
+    """The masked-language-model loss, with masks of its own in each process."""
+    loss = MaskedLanguageModelLoss(masked, seed=seed * processes.count + processes.rank)
+    weight = recipe.masked_language_model_weight
+    return lambda batch, step, chunk_tokens: loss.backward(
+        batch, step=step, chunk_tokens=chunk_tokens, weight=weight
+    )
 
 
-def _go_on(run: RunDirectory, state: State | None, dev: DevEvaluation | None) -> State:
-    """Where training begins: at the checkpoint if there is one; a best model that was saved after it stays the best."""
-    begun = (run.path / "metrics.jsonl").exists()
-    if state is not None:
-        logger.info("going on after step %d", state.step)
-    elif begun:
-        logger.info("the run was killed before its first checkpoint: it begins again")
-    if begun:
-        run.forget_metrics_after(-1 if state is None else state.step)
-    state = state or State()
-    saved = run.saved_best()
-    if dev is not None and saved is not None and saved.metrics and dev.better(saved, state.best):
-        state.best = saved
+def _begin(processes: Processes, found: State | None) -> State:
+    """Where training begins: at the checkpoint if there is one, at the same step in every process."""
+    state = found or State()
+    if processes.from_main(state.step) != state.step:
+        raise InputError(
+            f"process {processes.rank} finds another checkpoint than the main one: the run must lie where all can read it"
+        )
     return state
 
 
-def _facts(recipe: Recipe, step: int) -> dict[str, object]:
+def _chunk_tokens(asked: str | None, training: Training, state: State) -> int | None:
+    """The number that ``--chunk-tokens`` stands for; None: batches go through the encoder whole.
+
+    What ``auto`` found when the run began holds when it goes on: other chunks would have other dropout masks.
+    """
+    if asked != "auto":
+        state.chunk_tokens = None
+        return None if asked is None else int(asked)
+    if state.chunk_tokens is None:
+        batch = training.sampler.batch(state.step)
+        found = training.processes.least(largest_chunk(training.embedder, batch) or WHOLE)
+        state.chunk_tokens = found
+    if state.chunk_tokens == WHOLE:
+        logger.info("--chunk-tokens auto: a whole batch fits")
+        return None
+    logger.info("--chunk-tokens auto: %d tokens at a time fit", state.chunk_tokens)
+    return state.chunk_tokens
+
+
+def _open(
+    run: RunDirectory,
+    config: OptimConfig,
+    environment: Mapping[str, object],
+    surroundings: Surroundings,
+    at_end: ExitStack,
+) -> None:
+    """Trackers first: one that does not start leaves no run directory."""
+    run.trackers = open_trackers(config.report_to, run.path, config.to_json())
+    for tracker in run.trackers:
+        at_end.callback(tracker.finish)
+    run.start(config=config.to_json(), environment=environment)
+    surroundings.on_run_directory(run.path)
+
+
+def _go_on(run: RunDirectory, state: State, recipe: Recipe, *, resumed: bool) -> None:
+    """Bring the run's files to the step that training goes on from; a best model that was saved after it stays the best."""
+    if resumed:
+        logger.info("going on after step %d", state.step)
+        run.forget_metrics_after(state.step)
+    else:
+        if (run.path / "metrics.jsonl").exists():
+            logger.info("the run was killed before its first checkpoint: it begins again")
+            run.forget_metrics_after(-1)
+        run.log_metrics(_facts(recipe))
+    saved, dev = run.saved_best(), recipe.dev
+    if dev is not None and saved is not None and saved.metrics and dev.better(saved, state.best):
+        state.best = saved
+
+
+def _facts(recipe: Recipe) -> dict[str, object]:
     """What holds for the whole run, as the first line of its metrics."""
     tables = _tables(recipe.training_set)
     texts = sum(map(len, tables.values()))
     return {
-        "step": step,
+        "step": 0,
         "examples": len(recipe.training_set),
         "truncated_share": round(sum(each.num_truncated for each in tables.values()) / texts, 6),
     }
@@ -240,7 +275,9 @@ def _announce(config: OptimConfig, recipe: Recipe, training: Training) -> None:
         if texts.num_truncated > TRUNCATED_SHARE * len(texts):
             share = 100 * texts.num_truncated / len(texts)
             logger.warning(
-                "%.0f %% of the training %s are longer than the maximum length and are cut", share, name
+                "%.0f %% of the training %s are longer than the maximum length and are cut: raise it, or split them",
+                share,
+                name,
             )
     kinds = {
         "hard": (recipe.negatives.hard, examples.hard_negatives),
@@ -248,7 +285,12 @@ def _announce(config: OptimConfig, recipe: Recipe, training: Training) -> None:
     }
     for kind, (wanted, found) in kinds.items():
         if short := int((found.lengths < wanted).sum()):
-            logger.warning("%d examples have fewer than %d %s negatives", short, wanted, kind)
+            logger.warning(
+                "%d examples have fewer than %d %s negatives: they train with what they have",
+                short,
+                wanted,
+                kind,
+            )
 
 
 def _finish(run: RunDirectory, state: State, seed: int) -> None:

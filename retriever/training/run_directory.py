@@ -1,6 +1,7 @@
 """The folder of one training run: what was asked, on what it ran, how it went, and the best model."""
 
 import json
+import logging
 import platform
 import shutil
 import subprocess
@@ -17,14 +18,16 @@ from retriever.errors import InputError
 from retriever.training.checkpoint import Best
 from retriever.training.trackers import Tracker
 
+logger = logging.getLogger(__name__)
+
 PACKAGES = ("contrastive-text-learning", "torch", "transformers", "tokenizers", "numpy")
 
 
 TRAINING_FILE = "training.json"
 """Beside the weights of ``model/``: after which step they were saved, and their dev metrics."""
 
-MAY_DIFFER = {"output", "device", "report_to"}
-"""Settings that a resumed run may have other than at its start: none of them changes what is computed."""
+MAY_DIFFER = {"output", "device", "report_to", "checkpoint_every", "chunk_tokens"}
+"""Settings that a resumed run may have other than at its start. Only other chunks change bits: they draw other dropout masks."""
 
 
 BEFORE_THE_CONFIG = {"environment.json", "log.txt", "tensorboard", "wandb"}
@@ -145,6 +148,10 @@ def require_resumable(path: Path, config: Mapping[str, object]) -> bool:
                 "--resume goes on with the settings of the start",
                 path=path,
             )
+    if begun.get("chunk_tokens") != config.get("chunk_tokens"):
+        logger.warning(
+            "--chunk-tokens is another than at the start: from here on the dropout masks are others"
+        )
     return True
 
 

@@ -1,6 +1,7 @@
 """One run, or one for each seed: results on one seed alone say little (SimCSE's move by two points)."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from retriever.protocols import Progress
 from retriever.training.processes import Processes
 from retriever.training.recipe import Surroundings
 from retriever.training.run_directory import require_resumable
+from retriever.training.trackers import require_installed
 
 logger = logging.getLogger(__name__)
 
@@ -38,41 +40,57 @@ def train_with_each_seed(
         InputError: the output holds something and ``resume`` is off, or holds a run with other settings.
     """
     processes = Processes.start(config.device)
-    config = replace(config, device=processes.device)
-    if processes.is_main and not config.resume:
-        require_new_folder(config.output)
+    processes.on_main(lambda: _check(config))
+    surroundings = Surroundings(
+        output=config.output, processes=processes, progress=progress, on_run_directory=on_run_directory
+    )
     if config.seeds is None:
-        return _train_one(config, train, processes, progress, on_run_directory)
-    if processes.is_main and not require_resumable(config.output, config.to_json()):
-        config.output.mkdir(parents=True, exist_ok=True)
+        _train_one(config, train, surroundings)
+        return config.output
+
+    def first_run(path: Path) -> None:
+        """What the user gave is right, or there would be no run directory: now the settings may be kept."""
         write_json(config.output / "config.json", config.to_json())
+        on_run_directory(path)
+
     runs = {}
     for seed in config.seed_list():
         one = replace(config, seed=seed, seeds=None, output=config.output / f"seed-{seed}")
         logger.info("seed %d", seed)
-        runs[seed] = _train_one(one, train, processes, progress, on_run_directory)
+        _train_one(one, train, replace(surroundings, output=one.output, on_run_directory=first_run))
+        runs[seed] = one.output
     if processes.is_main:
         write_json(config.output / "results.json", _summary(runs))
     return config.output
 
 
+def _check(config: TrainSimcseConfig | TrainDprConfig) -> None:
+    """What can be wrong before anything is loaded: trackers and the output."""
+    for tracker in config.report_to:
+        require_installed(tracker)
+    if config.preset and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        logger.warning(
+            "--preset %s: its batch size, %d, is that of all processes together in the paper, and of each one here",
+            config.preset,
+            config.batch_size,
+        )
+    if config.resume:
+        require_resumable(config.output, config.to_json())
+    else:
+        require_new_folder(config.output)
+
+
 def _train_one(
-    config: TrainConfig,
-    train: Callable[[TrainConfig, Surroundings], Path],
-    processes: Processes,
-    progress: Progress,
-    on_run_directory: Callable[[Path], None],
-) -> Path:
+    config: TrainConfig, train: Callable[[TrainConfig, Surroundings], Path], surroundings: Surroundings
+) -> None:
     """One run, unless it is finished already."""
-    goes_on = config.resume and processes.is_main and require_resumable(config.output, config.to_json())
-    finished = goes_on and (config.output / "results.json").is_file()
+    processes = surroundings.processes
+    goes_on = processes.on_main(lambda: config.resume and require_resumable(config.output, config.to_json()))
+    finished = bool(goes_on) and (config.output / "results.json").is_file()
     if processes.from_main(int(finished)):
         logger.info("%s is finished already", config.output)
-        return config.output
-    surroundings = Surroundings(
-        output=config.output, processes=processes, progress=progress, on_run_directory=on_run_directory
-    )
-    return train(config, surroundings)
+        return
+    train(config, surroundings)
 
 
 def _summary(runs: Mapping[int, Path]) -> dict[str, object]:
@@ -83,13 +101,16 @@ def _summary(runs: Mapping[int, Path]) -> dict[str, object]:
         if not isinstance(results, dict):
             raise InputError("expected the results of a run", path=run / "results.json")
         for name, value in (results["dev"] or {}).items():
-            metrics.setdefault(name, []).append(value)
-            logger.info("seed %d: dev %s %.4g", seed, name, value)
+            if value is not None:
+                metrics.setdefault(name, []).append(value)
+                logger.info("seed %d: dev %s %.4g", seed, name, value)
     summary = {
         name: {"mean": mean(values), "sd": stdev(values) if len(values) > 1 else None, "values": values}
         for name, values in metrics.items()
-        if all(isinstance(value, float | int) for value in values)
     }
     for name, each in summary.items():
-        logger.info("%d seeds: dev %s %.4g ± %.2g", len(runs), name, each["mean"], each["sd"] or 0)
+        spread = "" if each["sd"] is None else f" ± {each['sd']:.2g}"
+        logger.info("%d seeds: dev %s %.4g%s", len(metrics[name]), name, each["mean"], spread)
+    if not summary:
+        logger.warning("no dev data: there is nothing to compare the seeds by; pass --dev")
     return {"seeds": list(runs), "dev": summary}

@@ -4,6 +4,7 @@ import logging
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -58,9 +59,14 @@ def _train(config: TrainSimcseConfig, surroundings: Surroundings) -> Path:
     examples = chain.from_iterable(read_simcse_examples(file) for file in config.train)
     first = next(examples)  # a file that is not there is an error before the model is loaded
     supervised = first.positive is not None
+    if config.preset is not None and supervised != config.preset.startswith("simcse-sup-"):
+        wanted, found = ("sentences", "pairs")[:: 1 if supervised else -1]
+        raise InputError(
+            f"preset {config.preset} is for {wanted}, the training data are {found}", path=config.train[0]
+        )
     task = None if config.dev is None else read_sts_task(config.dev, split="dev")
     torch.manual_seed(config.seed)
-    encoder = _load(config, supervised=supervised)
+    encoder = _load(config, surroundings.processes.device, supervised=supervised)
     masked = MaskedLanguageModel.load(encoder, config.model) if config.mlm else None
     training_set = simcse_training_set(
         _of_one_kind(chain([first], examples), supervised, config.train),
@@ -80,18 +86,22 @@ def _train(config: TrainSimcseConfig, surroundings: Surroundings) -> Path:
         similarity="cosine",
         masked_language_model=masked,
         masked_language_model_weight=config.mlm_weight,
-        dev=None if task is None else _dev(encoder, task, config),
+        dev=None
+        if task is None
+        else DevEvaluation(
+            partial(_spearman, encoder, task), "spearman_all", config.eval_every, config.patience
+        ),
     )
     return run_recipe(config, recipe, surroundings)
 
 
-def _load(config: TrainSimcseConfig, *, supervised: bool) -> Encoder:
+def _load(config: TrainSimcseConfig, device: str, *, supervised: bool) -> Encoder:
     """The encoder with the head that it is trained with."""
     encoder, declared = load_for_training(
         config.model,
         pooling=config.pooling,
         plain_similarity="cosine",
-        device=config.device,
+        device=device,
         precision=config.precision,
     )
     plain_head: HeadMode = "keep" if supervised else "train_only"
@@ -152,10 +162,6 @@ def simcse_training_set(
     )
 
 
-def _dev(encoder: Encoder, task: StsTask, config: TrainSimcseConfig) -> DevEvaluation:
-    """STS Spearman, by the evaluator that ``ctl eval sts`` uses."""
-
-    def evaluate() -> dict[str, float]:
-        return evaluate_sts(encoder.encode, task, similarity=encoder.settings.similarity)
-
-    return DevEvaluation(evaluate, "spearman_all", config.eval_every, config.patience)
+def _spearman(encoder: Encoder, task: StsTask) -> dict[str, float]:
+    """By the evaluator that ``ctl eval sts`` uses."""
+    return evaluate_sts(encoder.encode, task, similarity=encoder.settings.similarity)

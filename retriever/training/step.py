@@ -15,8 +15,8 @@ from retriever.training.embedder import Embedder
 from retriever.training.grad_cache import REPLAY_TOLERANCE, cached_backward
 from retriever.training.processes import Processes
 
-AuxiliaryBackward = Callable[[TokenBatch, int], Tensor]
-"""(batch, step) → a second loss, (), whose gradient it has added to the parameters: one that needs tokens, such as MLM."""
+AuxiliaryBackward = Callable[[TokenBatch, int, int | None], Tensor]
+"""(batch, step, chunk_tokens) → a second loss, (), whose gradient it has added to the parameters: one that needs tokens, such as MLM."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,25 +85,33 @@ def take_step(training: Training, step: int) -> StepResult:
     Raises:
         InputError: the device's memory does not suffice.
     """
-    processes = training.processes
     batch = training.sampler.batch(step)
-    torch.manual_seed(_dropout_seed(training.seed, processes.rank, step))
+    torch.manual_seed(_dropout_seed(training.seed, training.processes.rank, step))
     try:
         loss, embeddings = _backward(training, batch)
-        auxiliary = None if training.auxiliary is None else training.auxiliary(batch, step)
+        auxiliary = None
+        if training.auxiliary is not None:
+            auxiliary = training.auxiliary(batch, step, training.chunk_tokens)
+        norm = _update(training, step)
     except torch.OutOfMemoryError as error:
+        smaller = "auto" if training.chunk_tokens is None else training.chunk_tokens // 2
         raise InputError(
-            f"step {step + 1} does not fit into the memory of {training.device}: "
-            "--chunk-tokens auto keeps the batch and its negatives, and embeds it in chunks that fit"
+            f"step {step + 1} does not fit into the memory of {training.device}: --chunk-tokens {smaller} keeps the batch and its "
+            "negatives, and embeds it in chunks that fit; with --resume, too"
         ) from error
+    return StepResult(loss, auxiliary, norm, embeddings, batch)
+
+
+def _update(training: Training, step: int) -> Tensor:
+    """Average the gradients over the processes, clip, and let the optimiser step; → the norm before clipping."""
     parameters = [each for each in training.module.parameters() if each.requires_grad]
-    processes.average_gradients(parameters)
+    training.processes.average_gradients(parameters)
     norm = clip_grad_norm_(parameters, training.max_grad_norm)
     for group in training.optimizer.param_groups:
         group["lr"] = training.learning_rate(step)
     training.optimizer.step()
     training.optimizer.zero_grad(set_to_none=True)
-    return StepResult(loss, auxiliary, norm, embeddings, batch)
+    return norm
 
 
 def _backward(training: Training, batch: TokenBatch) -> tuple[Tensor, EmbeddingBatch]:

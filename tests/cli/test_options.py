@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 from cli.main import app as ctl
 from cli.options import add_command
 from retriever.config import (
-    Config,
     EvalRetrievalConfig,
     EvalStsConfig,
     IndexConfig,
@@ -21,9 +20,9 @@ from retriever.config import (
     SearchConfig,
     TrainDprConfig,
     TrainSimcseConfig,
-    setting,
 )
 from retriever.errors import InputError
+from retriever.settings import Config, setting
 
 COMMANDS = {
     ("train-simcse",): TrainSimcseConfig,

@@ -144,3 +144,21 @@ def test_shapes_that_do_not_fit_are_refused_with_both_shapes() -> None:
             temperature=1.0,
             similarity="dot",
         )
+
+
+@pytest.mark.parametrize("block", [1, 30, 50])
+def test_rows_at_a_time_give_the_same_loss_and_gradient(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    made = [rows(7, 6), rows(7, 6, seed=1), rows(7, 2, 6, seed=2)]
+    exclude = torch.zeros(7, 21, dtype=torch.bool)
+    exclude[2, 9] = exclude[6, 0] = True
+    found = {}
+    for limit in (2**22, block):
+        monkeypatch.setattr("retriever.losses.info_nce.BLOCK", limit)
+        inputs = [each.clone().requires_grad_() for each in made]
+        loss = info_nce(
+            *inputs, exclude=exclude, hard_negative_weight=0.5, temperature=0.1, similarity="cosine"
+        )
+        loss.backward()
+        found[limit] = [loss.detach(), *(each.grad for each in inputs)]
+    for whole, blocks in zip(found[2**22], found[block], strict=True):
+        assert torch.allclose(whole, blocks, atol=1e-6)

@@ -130,6 +130,17 @@ def test_with_rates_each_batch_is_of_one_part_and_parts_come_as_often_as_asked(e
     assert counts == [4, 1]
 
 
+def test_a_part_that_fills_no_batch_is_an_error_and_not_left_out(encoder: Encoder) -> None:
+    found = replace(training_set(encoder), parts=[8, 2])
+    with pytest.raises(InputError) as error:
+        sampler(found, batch_size=4, rates=[1.0, 1.0])
+    assert str(error.value) == (
+        "2 training examples of --train file 2 at rate 1 do not fill one batch of 4: lower --batch-size"
+    )
+    with pytest.raises(InputError):
+        sampler(found, batch_size=4, rates=[0.01, 2.0])
+
+
 def test_gold_negatives_are_positives_of_other_examples(encoder: Encoder) -> None:
     found = training_set(encoder)
     drawn = sampler(found, negatives=Negatives(hard=1, gold=2))
@@ -140,6 +151,7 @@ def test_gold_negatives_are_positives_of_other_examples(encoder: Encoder) -> Non
         assert len(batch.hard_negative) == 12
         for own, gold in zip(batch.positive_id.tolist(), batch.hard_negative_id[:, 1:].tolist(), strict=True):
             assert own not in gold
+            assert len(set(gold)) == 2
             assert set(gold) <= positives
         shifts.add(tuple(batch.hard_negative_id[0].tolist()))
     assert len(shifts) > 2

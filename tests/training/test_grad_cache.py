@@ -81,6 +81,24 @@ def test_the_gradient_with_dropout_is_that_of_the_whole_batch(
     assert not embeddings.anchor.requires_grad
 
 
+def test_both_forwards_run_in_the_encoders_precision(plain_folder) -> None:
+    """GradCache's own class enters autocast for fp16 only, so that bf16 jobs run through it in fp32."""
+    embedder = embedder_of(plain_folder, shared=True, dropout=0.1)
+    batch = batch_of(embedder)
+    found = {}
+    for precision in ("fp32", "bf16"):
+        embedder.model.query.precision = precision
+        torch.manual_seed(5)
+        whole_backward(embedder, batch, OBJECTIVES["SimCSE"], 30)
+        expected = gradients(embedder)
+        torch.manual_seed(5)
+        _, _, difference = cached_backward(embedder, batch, OBJECTIVES["SimCSE"], chunk_tokens=30)
+        found[precision] = gradients(embedder)
+        assert torch.allclose(found[precision], expected, atol=1e-5)
+        assert float(difference) == 0
+    assert not torch.allclose(found["fp32"], found["bf16"], atol=1e-4)
+
+
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("hard", [0, 2])
 def test_without_dropout_it_is_the_plain_step(plain_folder, shared, hard) -> None:

@@ -48,6 +48,12 @@ def test_accuracy_counts_by_hand_and_a_tie_is_no_hit() -> None:
     same = embedding_health(batch_of(anchor, positive, ids=[0, 1, 1, 3]), "dot")
     assert float(same["in_batch_accuracy"]) == 0.5  # known to be the same passage: no tie
     assert float(same["duplicate_positives"]) == 0.5
+    others = torch.tensor([[0.0, 9.0]])
+    far = batch_of(anchor, positive, extra_negative=others, extra_negative_id=torch.tensor([1]))
+    assert (
+        float(embedding_health(far, "dot")["in_batch_accuracy"]) == 0.25
+    )  # of another process: the second's own passage
+    assert float(embedding_health(far, "dot")["duplicate_positives"]) == 0.25
     hard = torch.tensor([[2.0, 0.0]]).expand(4, 1, 2)
     ids = torch.tensor([[7], [-1], [-1], [-1]])
     beaten = embedding_health(batch_of(anchor, positive, hard_negative=hard, hard_negative_id=ids), "dot")

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.model_folder import EncoderSettings
+from retriever.errors import InputError
 from retriever.losses.across_processes import across_processes, gather_rows, rows_from_other_ranks
 from retriever.losses.info_nce import info_nce_objective
 from retriever.training.batches import Negatives, Sampler
@@ -110,11 +113,25 @@ def test_the_gradient_of_two_processes_is_that_of_one(found, plain_folder, way) 
         np.testing.assert_allclose(each[way], expected, atol=1e-5)
 
 
-@pytest.mark.slow
-def test_torchrun_trains_the_model_that_one_process_trains(plain_folder: Path, tmp_path: Path) -> None:
+def environment_of(rank: str) -> dict[str, str]:
+    return {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2"}
+
+
+def test_one_gpu_cannot_be_named_for_several_processes(monkeypatch) -> None:
+    for name, value in environment_of("1").items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError) as error:
+        Processes.start("cuda:0")
+    assert str(error.value) == (
+        "--device cuda:0 is one GPU for several processes: leave it out, and each takes its own"
+    )
+
+
+@pytest.fixture
+def commands(plain_folder: Path, tmp_path: Path) -> Callable[..., subprocess.Popen]:
+    """Starts one or two processes on the same run; a model without dropout, which draws otherwise in each process."""
     model = tmp_path / "without dropout"
-    settings = EncoderSettings(pooling="mean", max_length=16, similarity="cosine")
-    encoder = tiny_encoder(plain_folder, settings)
+    encoder = tiny_encoder(plain_folder, EncoderSettings(pooling="mean", max_length=16, similarity="cosine"))
     encoder.transformer.config.hidden_dropout_prob = 0.0
     encoder.transformer.config.attention_probs_dropout_prob = 0.0
     encoder.save(model)
@@ -122,33 +139,69 @@ def test_torchrun_trains_the_model_that_one_process_trains(plain_folder: Path, t
     for each in triplets(WORDS, 40):
         rows.append("\t".join([each.anchor, each.positive or "", each.hard_negatives[0]]))
     (tmp_path / "train.tsv").write_text("\n".join(rows) + "\n")
-    (tmp_path / "dev.tsv").write_text(
-        "score\tsentence1\tsentence2\n1\tthe cat\ta dog\n3\tsnow\tcold winter\n5\tsun\tstar\n"
-    )
-    settings_of_both = (
-        f"train-simcse --train {tmp_path / 'train.tsv'} --dev {tmp_path / 'dev.tsv'} --eval-every 2 --max-steps 5 "
-        "--device cpu --precision fp32 --learning-rate 1e-3 --checkpoint-every 2"
+    settings = (
+        f"train-simcse --train {tmp_path / 'train.tsv'} --device cpu --precision fp32 --learning-rate 1e-3 --checkpoint-every 2"
     ).split()
 
-    def run(name: str, launcher: list[str], batch_size: int) -> dict[str, Tensor]:
-        own = ["--model", str(model), "--output", str(tmp_path / name), "--batch-size", str(batch_size)]
-        command = [sys.executable, "-m", *launcher, "cli", *settings_of_both, *own]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count(name) == 1  # one process says where the run lies
-        return load_file(tmp_path / name / "model" / "model.safetensors")
+    def start(name: str, processes: int, *more: str) -> subprocess.Popen:
+        batch_size = ["--batch-size", str(16 // processes)]
+        own = ["--model", str(model), "--output", str(tmp_path / name), *batch_size, *more]
+        if more == ("--resume",):
+            own, command = ["--output", str(tmp_path / name), "--resume"], ["train-simcse"]
+        else:
+            command = settings
+        # --standalone: the launcher finds a free port, another test's may be in use
+        launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "cli"]
+        module = launcher if processes == 2 else ["cli"]
+        line = [sys.executable, "-m", *module, *command, *own]
+        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    # the launcher's own port is free: another test's rendezvous may be under way
-    two = run("two", ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"], 8)
-    one = run("one", [], 16)
-    assert json.loads((tmp_path / "two" / "environment.json").read_text())["processes"] == 2
-    losses = [
-        [
-            json.loads(line).get("loss")
-            for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()
-        ]
-        for name in ("one", "two")
-    ]
-    assert [each is None for each in losses[0]] == [each is None for each in losses[1]]
+    return start
+
+
+def losses_of(run: Path) -> list[float]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+@pytest.mark.slow
+def test_torchrun_trains_the_model_that_one_process_trains(commands, tmp_path) -> None:
+    for name, processes in (("one", 1), ("two", 2)):
+        out, err = commands(name, processes, "--epochs", "4").communicate(timeout=300)
+        assert (tmp_path / name / "results.json").is_file(), err
+        assert out.count(str(tmp_path / name)) == 1  # one process says where the run lies
+    environment = json.loads((tmp_path / "two" / "environment.json").read_text())
+    assert environment["processes"] == 2
+    assert json.loads((tmp_path / "two" / "config.json").read_text())["device"] == "cpu"
+    assert losses_of(tmp_path / "two") == pytest.approx(losses_of(tmp_path / "one"), abs=1e-4)
+    start = load_file(tmp_path / "without dropout" / "model.safetensors")
+    one, two = (load_file(tmp_path / name / "model" / "model.safetensors") for name in ("one", "two"))
     for name, weight in one.items():
         assert torch.allclose(two[name], weight, atol=2e-4), name
+    assert any((weight - start[name]).abs().max() > 1e-3 for name, weight in one.items())
+
+
+@pytest.mark.slow
+def test_what_only_the_main_process_sees_ends_all(commands, tmp_path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "mine.txt").write_text("mine")
+    process = commands("taken", 2)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert f"error: {tmp_path / 'taken'}: output folder exists and is not empty" in err
+    assert "error: process 1 ends because the main one did" in err
+
+
+@pytest.mark.slow
+def test_two_processes_that_were_killed_go_on_to_the_same_weights(commands, tmp_path) -> None:
+    commands("whole", 2, "--epochs", "60").communicate(timeout=300)
+    process = commands("killed", 2, "--epochs", "60")
+    while not (tmp_path / "killed" / "last").exists() and process.poll() is None:
+        time.sleep(0.02)
+    subprocess.run(["pkill", "-KILL", "-f", str(tmp_path / "killed")], check=True)
+    process.communicate()
+    assert not (tmp_path / "killed" / "results.json").exists()
+    _, err = commands("killed", 2, "--resume").communicate(timeout=300)
+    assert "going on after step" in err
+    files = [tmp_path / name / "model" / "model.safetensors" for name in ("whole", "killed")]
+    assert files[0].read_bytes() == files[1].read_bytes()

@@ -19,7 +19,8 @@ from retriever.encoding.encoder import Encoder
 from retriever.errors import InputError
 from retriever.evaluation.geometry import uniformity
 from retriever.evaluation.sts import evaluate_sts
-from retriever.training.dpr import dpr_training_set, train_dpr
+from retriever.records import DprExample, Passage, Query
+from retriever.training.dpr import dev_pool, dpr_training_set, train_dpr
 from retriever.training.simcse import train_simcse
 from tests.conftest import WORDS
 
@@ -394,3 +395,56 @@ def test_the_effective_number_of_negatives_and_the_expected_time_are_said(
     (forecast,) = [each for each in caplog.messages if "steps that are left" in each]
     assert "the 2 steps that are left will take about" in forecast
     assert "peak memory so far" in forecast
+
+
+def test_a_preset_for_other_data_is_refused(unsupervised: Path, plain_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        train_simcse(simcse(unsupervised, tmp_path / "run", plain_folder, preset="simcse-sup-bert-base"))
+    assert str(error.value) == (
+        f"{unsupervised}: preset simcse-sup-bert-base is for pairs, the training data are sentences"
+    )
+
+
+def test_the_dev_pool_has_all_positives_and_then_the_first_hard_negatives_of_each() -> None:
+    def passage(name: str) -> Passage:
+        return Passage(name, name)
+
+    examples = [
+        DprExample(Query("1", "q1"), (passage("p1"),), (passage("h11"), passage("h12"), passage("h13"))),
+        DprExample(Query("2", "q2"), (passage("p2"), passage("p3")), (passage("h21"),)),
+    ]
+    corpus = {name: passage(name) for name in ("p1", "c1", "c2")}
+    names = [each.id for each in dev_pool(examples, corpus, 8)]
+    assert names == ["p1", "p2", "p3", "h11", "h21", "h12", "h13", "c1"]
+    assert [each.id for each in dev_pool(examples, corpus, 4)] == ["p1", "p2", "p3", "h11"]
+    assert len(dev_pool(examples, corpus, 1)) == 3
+
+
+def test_prompts_are_trained_with_and_saved(plain_folder: Path, tmp_path: Path) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    options = {"query_prompt": "who : ", "passage_prompt": "the : ", "batch_size": 16, "max_steps": 1}
+    model = DualEncoder.load(train_dpr(dpr(train, tmp_path / "run", plain_folder, **options)), device="cpu")
+    assert model.query.settings.prompts == {"query": "who : ", "passage": "the : "}
+    with_prompt, without = (model.query.tokenize(["cat"], role=role) for role in ("query", None))
+    assert len(with_prompt.ids) == len(without.ids) + 2
+
+
+def test_hard_negatives_that_are_not_wanted_are_not_tokenized(plain_folder: Path, tmp_path: Path) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    model = DualEncoder.load(plain_folder, pooling="cls", device="cpu", precision="fp32")
+    kept, left = (
+        dpr_training_set([read_dpr_examples(train)], model, keep_hard=wanted) for wanted in (True, False)
+    )
+    assert len(left.passages) < len(kept.passages)
+    assert int(left.hard_negatives.lengths.sum()) == 0
+
+
+def test_two_encoders_are_not_trained_as_one(plain_folder: Path, tmp_path: Path) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    options = {"batch_size": 16, "max_steps": 1}
+    run = train_dpr(dpr(train, tmp_path / "run", plain_folder, shared_encoder=False, **options))
+    with pytest.raises(InputError) as error:
+        train_dpr(dpr(train, tmp_path / "again", run, **options))
+    assert str(error.value) == f"model '{run}' holds two encoders: --two-encoders trains both"
+    again = train_dpr(dpr(train, tmp_path / "again", run, shared_encoder=False, **options))
+    assert not DualEncoder.load(again, device="cpu").shared

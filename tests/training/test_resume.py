@@ -14,7 +14,7 @@ import pytest
 
 from retriever.config import TrainDprConfig, TrainSimcseConfig
 from retriever.errors import InputError
-from retriever.training import checkpoint
+from retriever.training import checkpoint, loop, recipe
 from retriever.training.dpr import train_dpr
 from retriever.training.simcse import train_simcse
 from tests.conftest import WORDS
@@ -86,7 +86,8 @@ def config_of(train: Path, output: Path, model: Path, **options: object) -> Trai
 def steps_of(run: Path) -> list[tuple]:
     """What the metrics say of each step, but for times and memory."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [(line["step"], line.get("loss"), line.get("gradient_norm"), line.get("dev")) for line in lines]
+    told = ("step", "loss", "gradient_norm", "dev", "best")
+    return [tuple(line.get(name) for name in told) for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,7 @@ def test_the_weights_are_those_of_the_run_that_was_not_killed(
     assert (run / "last" / "state.json").is_file()
     train_simcse(config_of(train, run, folder, resume=True, **options))
     assert (run / "model" / WEIGHTS).read_bytes() == (tmp_path / "whole" / "model" / WEIGHTS).read_bytes()
+    assert steps_of(run) == steps_of(tmp_path / "whole")
     results = [(each / "results.json").read_text() for each in (run, tmp_path / "whole")]
     assert results[0] == results[1]
     assert len(json.loads((run / "environment.json").read_text())["resumed"]) == 3
@@ -208,7 +210,7 @@ def test_metrics_after_the_checkpoint_are_not_there_twice(train, plain_folder, t
     with (run / "metrics.jsonl").open("a") as file:
         file.write('{"step": 10, "lo')  # the kill cut a line
     train_simcse(config_of(train, run, plain_folder, resume=True))
-    steps = [step for step, loss, _, _ in steps_of(run) if loss is not None]
+    steps = [step for step, loss, *_ in steps_of(run) if loss is not None]
     assert steps == [2, 4, 6, 8, 10, 12, 13]
     train_simcse(config_of(train, tmp_path / "whole", plain_folder))
     assert [each for each in steps_of(run) if each[1]] == [
@@ -275,3 +277,52 @@ def test_a_process_that_is_killed_for_real_goes_on_from_the_command_line(
     assert resumed.returncode == 0, resumed.stderr
     assert "going on after step" in resumed.stderr
     assert (run / "model" / WEIGHTS).read_bytes() == (whole / "model" / WEIGHTS).read_bytes()
+
+
+def test_chunks_that_were_found_stay_when_the_run_goes_on(train, plain_folder, tmp_path, monkeypatch) -> None:
+    """How much memory is free is another matter then; other chunks would draw other dropout masks."""
+    options = {"chunk_tokens": "auto"}
+    monkeypatch.setattr(recipe, "largest_chunk", lambda *_: 40)
+    train_simcse(config_of(train, tmp_path / "whole", plain_folder, **options))
+    with pytest.raises(Killed):
+        train_simcse(config_of(train, tmp_path / "run", plain_folder, **options), progress=killed_after(5))
+    monkeypatch.setattr(recipe, "largest_chunk", lambda *_: None)
+    train_simcse(config_of(train, tmp_path / "run", plain_folder, resume=True, **options))
+    files = [tmp_path / name / "model" / WEIGHTS for name in ("whole", "run")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_other_chunks_may_be_asked_for_and_are_said_to_change_bits(
+    train, plain_folder, tmp_path, caplog
+) -> None:
+    """Out of memory: the remedy that the error names must be possible."""
+    with pytest.raises(Killed):
+        train_simcse(config_of(train, tmp_path / "run", plain_folder), progress=killed_after(5))
+    train_simcse(config_of(train, tmp_path / "run", plain_folder, resume=True, chunk_tokens="40"))
+    assert (
+        "--chunk-tokens is another than at the start: from here on the dropout masks are others"
+        in caplog.messages
+    )
+    assert (tmp_path / "run" / "results.json").is_file()
+
+
+def test_other_training_data_are_noticed(train, plain_folder, tmp_path) -> None:
+    with pytest.raises(Killed):
+        train_simcse(config_of(train, tmp_path / "run", plain_folder), progress=killed_after(5))
+    lines = train.read_text().splitlines()
+    train.write_text("\n".join([lines[0], lines[2], lines[1], *lines[3:]]) + "\n")
+    with pytest.raises(InputError) as error:
+        train_simcse(config_of(train, tmp_path / "run", plain_folder, resume=True))
+    assert "the run began with training data" in str(error.value)
+
+
+def test_a_checkpoint_is_also_written_when_time_has_passed(
+    train, plain_folder, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+    with pytest.raises(Killed):
+        train_simcse(
+            config_of(train, tmp_path / "run", plain_folder, checkpoint_every=100), progress=killed_after(12)
+        )
+    assert json.loads((tmp_path / "run" / "last" / "state.json").read_text())["step"] == 10
+    assert (tmp_path / "run" / "model" / WEIGHTS).is_file()  # without dev data, too, there is a model by then

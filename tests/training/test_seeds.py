@@ -20,7 +20,7 @@ def config_of(tmp_path: Path, model: Path, **options: object) -> TrainSimcseConf
     dev.write_text("score\tsentence1\tsentence2\n" + "\n".join(rows) + "\n")
     settings = {"max_length": 16, "batch_size": 8, "max_steps": 3, "learning_rate": 1e-3, "device": "cpu"}
     settings |= {"precision": "fp32", "eval_every": 2, "output": tmp_path / "runs"}
-    return TrainSimcseConfig(train=(train,), dev=dev, model=str(model), **{**settings, **options})
+    return TrainSimcseConfig(train=(train,), model=str(model), **{**settings, "dev": dev, **options})
 
 
 def test_each_seed_has_a_run_and_their_spread_is_reported(plain_folder, tmp_path, caplog) -> None:
@@ -56,7 +56,7 @@ def test_finished_seeds_are_not_trained_again(plain_folder, tmp_path) -> None:
     assert len(json.loads((output / "results.json").read_text())["dev"]["spearman_all"]["values"]) == 2
 
 
-@pytest.mark.parametrize("seeds", ["1,1", "1,x", "", "1,", "-1", str(2**32)])
+@pytest.mark.parametrize("seeds", ["1,1", "1,01", "1,x", "", "1,", "-1", str(2**32)])
 def test_what_is_no_list_of_different_seeds_is_refused(plain_folder, tmp_path, seeds) -> None:
     with pytest.raises(InputError) as error:
         config_of(tmp_path, plain_folder, seeds=seeds)
@@ -72,3 +72,15 @@ def test_training_stops_when_the_dev_metric_does_not_improve(plain_folder, tmp_p
         json.loads((run / "results.json").read_text())["steps"] == 4
     )  # evaluations after step 2 and 4 gained nothing
     assert "step 4: no better for 2 evaluations: stopped" in caplog.messages
+
+
+def test_a_mistake_leaves_nothing_that_is_in_the_way(plain_folder, tmp_path) -> None:
+    config = config_of(tmp_path, plain_folder, seeds="1,2", batch_size=1000)
+    with pytest.raises(InputError):
+        train_simcse(config)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_without_dev_data_seeds_have_nothing_to_compare(plain_folder, tmp_path, caplog) -> None:
+    train_simcse(config_of(tmp_path, plain_folder, seeds="1,2", dev=None))
+    assert "no dev data: there is nothing to compare the seeds by; pass --dev" in caplog.messages

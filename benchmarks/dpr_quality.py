@@ -1,0 +1,271 @@
+"""How good does DPR training make a model, against sentence-transformers, and does each kind of negative help?
+
+    python benchmarks/dpr_quality.py --data DIR --work DIR [--systems NAME,…] [--seeds 1,2,3] [--quick] [--output FILE]
+
+Trains packaged:all-MiniLM-L6-v2 on the questions of ``DIR/qa/squadshifts_new_wiki`` and tests on all of ``DIR/qa/squad1_dev``,
+other articles: is the gold passage among the first 1, 5, 20? Batch 64, learning rate 2e-5, 10 % warm-up, one epoch, cosine at
+temperature 0.05, on both sides. Systems, each trained with each seed:
+
+* ``zero-shot``: not trained.
+* ``in-batch``, ``in-batch-peer``: in-batch negatives, ours and sentence-transformers' (MultipleNegativesRankingLoss, bf16).
+* ``hard``, ``hard-peer``: and one hard negative a question, of 30 mined with BM25 (ours draws another in each epoch).
+* ``mined``: the hard negatives come from the ranking of ``hard`` with the first seed instead of BM25's.
+* ``best``: what was found to be best here, see ``BEST``.
+
+What is done lies in ``--work`` and is not done again, so that the whole can be stopped and started. A table goes to standard error,
+one JSON object to standard output: mean and standard deviation over the seeds, and differences between systems, paired by question.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from _machine import describe_machine, versions
+from numpy.typing import NDArray
+
+from retriever.data.corpus import read_passage_table
+from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples
+from retriever.encoding.dual_encoder import DualEncoder, format_passages
+from retriever.encoding.locate import locate_model
+from retriever.evaluation.average_rank import gold_ranks
+from retriever.evaluation.comparison import paired_difference
+from retriever.search.mining import mine_hard_negatives
+from retriever.search.open import open_searcher
+
+MODEL = "packaged:all-MiniLM-L6-v2"
+PASSAGE_FORMAT = "{title}. {text}"
+DEPTHS = (1, 5, 20)
+SYSTEMS = ("zero-shot", "in-batch", "in-batch-peer", "hard", "hard-peer", "mined")
+COMPARED = (
+    ("in-batch", "zero-shot"),
+    ("in-batch", "in-batch-peer"),
+    ("hard", "hard-peer"),
+    ("hard", "in-batch"),
+    ("mined", "hard"),
+    ("best", "mined"),
+)
+SETTINGS = {
+    "batch-size": "64",
+    "learning-rate": "2e-5",
+    "warmup-ratio": "0.1",
+    "max-grad-norm": "1.0",
+    "similarity": "cosine",
+    "temperature": "0.05",
+    "passage-format": PASSAGE_FORMAT,
+}
+BEST = {
+    "batch-size": "256",
+    "temperature": "0.02",
+    "epochs": "3",
+    "num-hard-negatives": "1",
+    "chunk-tokens": "16384",
+}
+
+
+class Work:
+    """The files of the benchmark: what is there is not made again.
+
+    Args:
+        data: the shared data sets.
+        folder: where models, mined negatives and ranks are kept.
+        first_seed: whose model mines the negatives of ``mined``.
+        quick: eight steps.
+    """
+
+    def __init__(self, data: Path, folder: Path, *, first_seed: int, quick: bool) -> None:
+        self.folder, self.first_seed, self.quick = folder, first_seed, quick
+        self.train, self.test = data / "qa" / "squadshifts_new_wiki", data / "qa" / "squad1_dev"
+
+    def ranks(self, system: str, seed: int) -> NDArray[np.int64]:
+        """(Q,) rank, from 0, of the gold passage of each test question."""
+        file = self.folder / f"{system}-{seed}.npy"
+        if not file.exists():
+            found = self._measure(self.model(system, seed))
+            np.save(file, found)
+        return np.load(file)
+
+    def model(self, system: str, seed: int) -> str:
+        """The trained model's folder, or the name of the one that training starts from."""
+        if system == "zero-shot":
+            return MODEL
+        output = self.folder / f"{system}-{seed}"
+        if system.endswith("-peer"):
+            if not (output / "modules.json").exists():
+                train_peer(self.examples(system), output, seed=seed, quick=self.quick)
+            return str(output)
+        if not (output / "results.json").exists():
+            own = BEST if system == "best" else {"num-hard-negatives": "0" if system == "in-batch" else "1"}
+            settings = {**SETTINGS, **own, "seed": str(seed), "output": str(output), "model": MODEL}
+            settings |= {"train": str(self.examples(system)), **({"max-steps": "8"} if self.quick else {})}
+            ctl("train-dpr", "--resume", **settings)
+        return str(output)
+
+    def examples(self, system: str) -> Path:
+        """The training file of a system, in DPR's format: mined with BM25, or with our first model that was trained so."""
+        file = self.folder / ("mined.jsonl" if system in ("mined", "best") else "bm25.jsonl")
+        if file.exists():
+            return file
+        if file.name == "bm25.jsonl":
+            questions, passages = str(self.train / "questions.jsonl"), str(self.train / "passages.tsv")
+            ctl(
+                "mine",
+                questions=questions,
+                passages=passages,
+                output=str(file),
+                **{"num-hard-negatives": "30"},
+            )
+            return file
+        index = self.folder / "index"
+        if not index.exists():
+            first = self.model("hard", self.first_seed)
+            ctl("index", passages=str(self.train / "passages.tsv"), model=first, output=str(index))
+        passages = read_passage_table(self.train / "passages.tsv")
+        examples = read_dpr_examples(self.examples("hard"))
+        mined = mine_hard_negatives(
+            examples, open_searcher(index), passages, depth=100, num_hard_negatives=30
+        )
+        write_dpr_examples(file, mined)
+        return file
+
+    def _measure(self, name: str) -> NDArray[np.int64]:
+        model = DualEncoder.load(name, passage_format=PASSAGE_FORMAT, max_length=256)
+        passages = list(read_passage_table(self.test / "passages.tsv").values())
+        row = {each.id: number for number, each in enumerate(passages)}
+        questions = list(read_questions(self.test / "questions.jsonl"))
+        positives = [[row[id] for id in each.positive_ids] for each in questions]
+        queries = model.encode_queries([each.query.text for each in questions])
+        return gold_ranks(queries, model.encode_passages(passages), positives)
+
+
+def ctl(command: str, *switches: str, **settings: str) -> None:
+    """One command line, what it says going to standard error."""
+    flags = [word for name, value in settings.items() for word in (f"--{name}", value)]
+    subprocess.run(
+        [sys.executable, "-m", "cli", command, *switches, *flags],
+        check=True,
+        stdout=sys.stderr,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def train_peer(examples: Path, output: Path, *, seed: int, quick: bool) -> None:
+    """sentence-transformers' trainer with its own loss on the same texts and settings."""
+    from datasets import Dataset
+    from sentence_transformers import (
+        SentenceTransformer,
+        SentenceTransformerTrainer,
+        SentenceTransformerTrainingArguments,
+    )
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    hard = output.name.startswith("hard")
+    columns: dict[str, list[str]] = {"anchor": [], "positive": [], **({"negative": []} if hard else {})}
+    for each in read_dpr_examples(examples):
+        chosen = [each.positives[0], *(each.hard_negatives[:1] if hard else [])]
+        if len(chosen) < len(columns) - 1:
+            continue
+        texts, _ = format_passages(chosen, PASSAGE_FORMAT)
+        for name, text in zip(columns, [each.query.text, *texts], strict=True):
+            columns[name].append(text)
+    model = SentenceTransformer(str(locate_model(MODEL)))
+    model.max_seq_length = 256
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(output.with_suffix(".trainer")),
+        per_device_train_batch_size=int(SETTINGS["batch-size"]),
+        learning_rate=float(SETTINGS["learning-rate"]),
+        warmup_ratio=float(SETTINGS["warmup-ratio"]),
+        max_grad_norm=float(SETTINGS["max-grad-norm"]),
+        num_train_epochs=1,
+        max_steps=8 if quick else -1,
+        bf16=True,
+        use_cpu=True,
+        dataloader_drop_last=True,
+        seed=seed,
+        save_strategy="no",
+        report_to="none",
+    )
+    loss = MultipleNegativesRankingLoss(model, scale=1 / float(SETTINGS["temperature"]))
+    SentenceTransformerTrainer(
+        model=model, args=arguments, train_dataset=Dataset.from_dict(columns), loss=loss
+    ).train()
+    model.save(str(output))
+
+
+def summary(ranks: dict[str, NDArray[np.int64]]) -> dict[str, dict[str, object]]:
+    """Case → figures: each system's accuracy over its seeds, and the paired differences; ranks are (seeds, Q) each."""
+    cases: dict[str, dict[str, object]] = {}
+    for (system, found), k in product(ranks.items(), DEPTHS):
+        per_seed = 100 * (found < k).mean(1)
+        cases[f"{system} top-{k}"] = {
+            "mean": round(float(per_seed.mean()), 2),
+            "sd": round(float(per_seed.std(ddof=1)), 2) if len(per_seed) > 1 else None,
+            "seeds": [round(float(each), 2) for each in per_seed],
+            "unit": "% of questions",
+        }
+    for (first, second), k in product(COMPARED, DEPTHS):
+        if first in ranks and second in ranks:
+            ours, peer = (100.0 * (ranks[name] < k) for name in (first, second))
+            difference = paired_difference(ours, peer, seed=0)
+            cases[f"{first} minus {second} top-{k}"] = {
+                "ours": round(float(ours.mean()), 2),
+                "peer": round(float(peer.mean()), 2),
+                "ratio": round(float(ours.mean() / peer.mean()), 4),
+                "difference": round(difference.mean, 2),
+                "low": round(difference.low, 2),
+                "high": round(difference.high, 2),
+                "unit": "% of questions",
+            }
+    return cases
+
+
+def print_cases(cases: dict[str, dict[str, object]]) -> None:
+    """The table, for people."""
+    for name, case in cases.items():
+        if "mean" in case:
+            print(f"{name:36}{case['mean']:>8} ± {case['sd']}", file=sys.stderr)
+        else:
+            print(f"{name:36}{case['difference']:>+8} [{case['low']}, {case['high']}]", file=sys.stderr)
+
+
+def main() -> None:
+    """Train and measure what is missing, compare, print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--systems", default=",".join(SYSTEMS))
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--quick", action="store_true", help="one seed, eight steps")
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
+    seeds = [int(seed) for seed in given.seeds.split(",")][: 1 if given.quick else None]
+    given.work.mkdir(parents=True, exist_ok=True)
+    work = Work(given.data, given.work, first_seed=seeds[0], quick=given.quick)
+    ranks: dict[str, NDArray[np.int64]] = {}
+    for system in given.systems.split(","):
+        ranks[system] = np.stack(
+            [work.ranks(system, seed) for seed in (seeds if system != "zero-shot" else seeds[:1])]
+        )
+        print_cases(summary({system: ranks[system]}))
+    cases = summary(ranks)
+    print_cases(cases)
+    result = {
+        "benchmark": "dpr_quality",
+        "machine": describe_machine(),
+        "versions": versions(),
+        "quick": given.quick,
+        "settings": {**SETTINGS, "best": BEST},
+        "seeds": seeds,
+        "cases": cases,
+    }
+    text = json.dumps(result, indent=2)
+    print(text)
+    if given.output:
+        given.output.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
