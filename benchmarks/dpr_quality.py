@@ -27,6 +27,7 @@ import numpy as np
 from _machine import describe_machine, versions
 from numpy.typing import NDArray
 
+from retriever.choices import PassageFormat
 from retriever.data.corpus import read_passage_table
 from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples
 from retriever.encoding.dual_encoder import DualEncoder, format_passages
@@ -37,7 +38,7 @@ from retriever.search.mining import mine_hard_negatives
 from retriever.search.open import open_searcher
 
 MODEL = "packaged:all-MiniLM-L6-v2"
-PASSAGE_FORMAT = "{title}. {text}"
+PASSAGE_FORMAT: PassageFormat = "{title}. {text}"
 DEPTHS = (1, 5, 20)
 SYSTEMS = ("zero-shot", "in-batch", "in-batch-peer", "hard", "hard-peer", "mined")
 COMPARED = (
@@ -84,9 +85,9 @@ class Work:
         """(Q,) rank, from 0, of the gold passage of each test question."""
         file = self.folder / f"{system}-{seed}.npy"
         if not file.exists():
-            found = self._measure(self.model(system, seed))
-            np.save(file, found)
-        return np.load(file)
+            np.save(file, self._measure(self.model(system, seed)))
+        found: NDArray[np.int64] = np.load(file)
+        return found
 
     def model(self, system: str, seed: int) -> str:
         """The trained model's folder, or the name of the one that training starts from."""
