@@ -124,11 +124,9 @@ class Work:
         if not index.exists():
             first = self.model("hard", self.first_seed)
             ctl("index", passages=str(self.train / "passages.tsv"), model=first, output=str(index))
-        passages = read_passage_table(self.train / "passages.tsv")
+        corpus = read_passage_table(self.train / "passages.tsv")
         examples = read_dpr_examples(self.examples("hard"))
-        mined = mine_hard_negatives(
-            examples, open_searcher(index), passages, depth=100, num_hard_negatives=30
-        )
+        mined = mine_hard_negatives(examples, open_searcher(index), corpus, depth=100, num_hard_negatives=30)
         write_dpr_examples(file, mined)
         return file
 
