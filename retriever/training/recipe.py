@@ -97,7 +97,7 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
     circumstances = {
         "processes": processes.count,
         "precision": query.precision,
-        "training data": recipe.training_set.fingerprint,
+        "training data": recipe.training_set.fingerprint[:16],
     }
     found = load_checkpoint(run.checkpoint, training.module, training.optimizer, circumstances)
     state = _begin(processes, found)
@@ -129,9 +129,7 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
 def _training(config: OptimConfig, recipe: Recipe, processes: Processes) -> Training:
     """What takes the steps, at the first of them; in chunks or not is still open."""
     if recipe.model.query.device.type == "cuda":
-        torch.set_float32_matmul_precision(
-            "high"
-        )  # TF32 for what is not bf16; losses stay far above its error
+        torch.set_float32_matmul_precision("high")  # TF32 for what is not in bf16
     sampler = Sampler(
         recipe.training_set,
         batch_size=config.batch_size,

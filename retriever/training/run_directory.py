@@ -134,7 +134,9 @@ def require_resumable(path: Path, config: Mapping[str, object]) -> bool:
         InputError: the folder holds something else, or a run with other settings.
     """
     if not (path / "config.json").exists():
-        if path.is_dir() and {each.name for each in path.iterdir()} <= BEFORE_THE_CONFIG:
+        if path.is_dir() and all(
+            each.name in BEFORE_THE_CONFIG or each.name.startswith("seed-") for each in path.iterdir()
+        ):
             return False
         require_new_folder(path)
         return False
