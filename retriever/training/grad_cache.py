@@ -5,12 +5,14 @@ the same dropout masks, and send that gradient through it. The gradient is that 
 a loss is a function of embeddings. The price is a second forward.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
+from retriever.encoding.encoder import Encoder
+from retriever.encoding.tokens import Tokens
 from retriever.losses.embedding_batch import EmbeddingBatch, Objective
 from retriever.training.batches import TokenBatch
 from retriever.training.embedder import Embedder
@@ -20,39 +22,13 @@ REPLAY_TOLERANCE = 0.02
 order stay far below it even in bf16, other dropout masks lie far above it."""
 
 
-class RandomState:
-    """The state of the generators that dropout draws from: the CPU's and the device's."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.cpu = torch.get_rng_state()
-        self.accelerator = (
-            torch.get_device_module(device).get_rng_state(device) if device.type != "cpu" else None
-        )
-
-    @contextmanager
-    def replayed(self) -> Iterator[None]:
-        """What is drawn inside repeats what was drawn after this state was taken; outside nothing changes."""
-        outside = RandomState(self.device)
-        self._restore()
-        try:
-            yield
-        finally:
-            outside._restore()
-
-    def _restore(self) -> None:
-        torch.set_rng_state(self.cpu)
-        if self.accelerator is not None:
-            torch.get_device_module(self.device).set_rng_state(self.accelerator, self.device)
-
-
 def cached_backward(
     embedder: Embedder, batch: TokenBatch, objective: Objective, *, chunk_tokens: int
 ) -> tuple[Tensor, EmbeddingBatch, Tensor]:
     """Add the gradient of the batch's loss to the parameters, holding the graph of one chunk at a time.
 
     Args:
-        embedder: its two forwards draw the same dropout masks.
+        embedder: its dropout draws from PyTorch's own generators.
         batch: of any size.
         objective: the loss; it sees the whole batch at once, so the number of negatives is that of the batch.
         chunk_tokens: tokens in a chunk at most; a longer text is a chunk of its own.
@@ -61,34 +37,72 @@ def cached_backward(
         The loss, (); the embeddings, without graph; and the largest share by which an embedding of the second forward differs
         from the first, (): above ``REPLAY_TOLERANCE`` the gradient is wrong.
     """
-    chunks, leaves, orders = [], [], []
-    for encoder, tokens in embedder.inputs(batch):
-        order = torch.argsort(tokens.lengths, descending=True, stable=True)  # alike lengths run together
-        parts = list(tokens.select(order).split(chunk_tokens))
-        states, embeddings = [], []
-        with torch.no_grad():
-            for part in parts:
-                states.append(RandomState(encoder.device))
-                embeddings.append(encoder(part))
-        leaf = torch.cat(embeddings).requires_grad_()  # (texts of this encoder, D), longest first
+    passes = [chunks_of(encoder, tokens, chunk_tokens) for encoder, tokens in embedder.inputs(batch)]
+    leaves, in_order = [], []
+    for chunks in passes:
+        leaf = embed_without_graph(chunks)  # (texts of this encoder, D), longest first
         leaves.append(leaf)
-        orders.append(torch.argsort(order).to(leaf.device))
-        chunks.append((encoder, parts, states))
-    embedded = embedder.assemble(batch, [leaf[back] for leaf, back in zip(leaves, orders, strict=True)])
+        in_order.append(leaf[chunks.back.to(leaf.device)])
+    embedded = embedder.assemble(batch, in_order)
     loss = objective(embedded)
     loss.backward()
     difference = loss.new_zeros(())
-    for (encoder, parts, states), leaf in zip(chunks, leaves, strict=True):
-        sizes = [len(part) for part in parts]
-        gradients = leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
-        for part, state, first, gradient in zip(
-            parts, states, leaf.detach().split(sizes), gradients.split(sizes), strict=True
-        ):
-            with state.replayed():
-                second = encoder(part)
-            difference = torch.maximum(difference, _relative_difference(first, second.detach()))
-            second.backward(gradient)
+    for chunks, leaf in zip(passes, leaves, strict=True):
+        first, gradients = leaf.detach(), leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
+        for tokens, seed, rows in zip(chunks.tokens, chunks.seeds, chunks.rows, strict=True):
+            second = embed_seeded(chunks.encoder, tokens, seed)
+            difference = torch.maximum(difference, _relative_difference(first[rows], second.detach()))
+            second.backward(gradients[rows])
     return loss.detach(), embedded.detach(), difference
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """The texts of one encoder, longest first, so that texts of a length run together.
+
+    Attributes:
+        encoder: embeds them.
+        tokens: of each chunk.
+        rows: which of the sorted texts each chunk has.
+        seeds: of each chunk's dropout.
+        back: (texts,) place of each text of the batch among the sorted ones.
+    """
+
+    encoder: Encoder
+    tokens: list[Tokens]
+    rows: list[slice]
+    seeds: list[int]
+    back: Tensor
+
+
+def chunks_of(encoder: Encoder, tokens: Tokens, chunk_tokens: int) -> Chunks:
+    """Sort and cut; the seeds are drawn from PyTorch's generator."""
+    order = torch.argsort(tokens.lengths, descending=True, stable=True)
+    parts = list(tokens.select(order).split(chunk_tokens))
+    ends = list(accumulate(map(len, parts)))
+    rows = [slice(end - len(part), end) for part, end in zip(parts, ends, strict=True)]
+    seeds = torch.randint(2**62, (len(parts),)).tolist()
+    return Chunks(encoder, parts, rows, seeds, torch.argsort(order))
+
+
+def embed_seeded(encoder: Encoder, tokens: Tokens, seed: int) -> Tensor:
+    """(texts, D), with the dropout masks of the seed, on every device."""
+    torch.manual_seed(seed)
+    embeddings: Tensor = encoder(tokens)
+    return embeddings
+
+
+@torch.no_grad()
+def embed_without_graph(chunks: Chunks) -> Tensor:
+    """(texts, D), a leaf that takes a gradient.
+
+    One tensor, made first: small ones that stay between large ones that go would leave holes in the memory.
+    """
+    device = chunks.encoder.device
+    leaf = torch.empty(len(chunks.back), chunks.encoder.dimension, device=device)
+    for tokens, seed, rows in zip(chunks.tokens, chunks.seeds, chunks.rows, strict=True):
+        leaf[rows] = embed_seeded(chunks.encoder, tokens, seed)
+    return leaf.requires_grad_()
 
 
 def _relative_difference(first: Tensor, second: Tensor) -> Tensor:

@@ -1,11 +1,11 @@
 """GradCache against the whole batch: the same gradient, to the last dropout mask."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 
+from retriever.config import TrainSimcseConfig
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.model_folder import EncoderSettings
 from retriever.losses.embedding_batch import Objective
@@ -13,8 +13,8 @@ from retriever.losses.info_nce import info_nce_objective
 from retriever.training import grad_cache
 from retriever.training.batches import Negatives, Sampler, TokenBatch
 from retriever.training.embedder import Embedder
-from retriever.training.grad_cache import REPLAY_TOLERANCE, RandomState, cached_backward
-from retriever.training.simcse import simcse_training_set
+from retriever.training.grad_cache import REPLAY_TOLERANCE, cached_backward, chunks_of, embed_seeded
+from retriever.training.simcse import simcse_training_set, train_simcse
 from tests.conftest import WORDS
 from tests.tiny import tiny_encoder, triplets
 
@@ -47,12 +47,15 @@ def gradients(embedder: Embedder) -> torch.Tensor:
 def whole_backward(
     embedder: Embedder, batch: TokenBatch, objective: Objective, chunk_tokens: int
 ) -> torch.Tensor:
-    """The same chunks in the same order, all graphs kept, one backward: what GradCache must equal."""
+    """The same chunks with the same masks, all graphs kept, one backward: what GradCache must equal."""
+    passes = [chunks_of(encoder, tokens, chunk_tokens) for encoder, tokens in embedder.inputs(batch)]
     parts = []
-    for encoder, tokens in embedder.inputs(batch):
-        order = torch.argsort(tokens.lengths, descending=True, stable=True)
-        chunks = [encoder(part) for part in tokens.select(order).split(chunk_tokens)]
-        parts.append(torch.cat(chunks)[torch.argsort(order)])
+    for chunks in passes:
+        embeddings = [
+            embed_seeded(chunks.encoder, tokens, seed)
+            for tokens, seed in zip(chunks.tokens, chunks.seeds, strict=True)
+        ]
+        parts.append(torch.cat(embeddings)[chunks.back])
     loss = objective(embedder.assemble(batch, parts))
     loss.backward()
     return loss.detach()
@@ -116,24 +119,40 @@ def test_a_broken_replay_of_the_dropout_masks_is_caught(plain_folder, monkeypatc
     torch.manual_seed(5)
     cached_backward(embedder, batch, OBJECTIVES["SimCSE"], chunk_tokens=30)
     expected = gradients(embedder)
-    monkeypatch.setattr(grad_cache.RandomState, "replayed", lambda self: nullcontext())
+    monkeypatch.setattr(grad_cache, "embed_seeded", lambda encoder, tokens, seed: encoder(tokens))
     torch.manual_seed(5)
     _, _, difference = cached_backward(embedder, batch, OBJECTIVES["SimCSE"], chunk_tokens=30)
     assert not torch.allclose(gradients(embedder), expected, atol=1e-2)
     assert float(difference) > REPLAY_TOLERANCE
 
 
-def test_the_replay_leaves_the_random_stream_where_it_was() -> None:
-    torch.manual_seed(1)
-    state = RandomState(torch.device("cpu"))
-    first = torch.rand(3)
-    following = RandomState(torch.device("cpu"))
-    with state.replayed():
-        assert torch.equal(torch.rand(3), first)
-        torch.rand(100)
-    after = torch.rand(3)
-    with following.replayed():
-        assert torch.equal(torch.rand(3), after)
+def test_a_run_with_a_broken_replay_stops(plain_folder, monkeypatch, tmp_path) -> None:
+    train = tmp_path / "train.txt"
+    train.write_text("\n".join(dict.fromkeys(each.anchor for each in triplets(WORDS, 40))) + "\n")
+    config = TrainSimcseConfig(
+        train=(train,),
+        output=tmp_path / "run",
+        model=str(plain_folder),
+        batch_size=16,
+        max_length=16,
+        max_steps=1,
+        chunk_tokens="30",
+        device="cpu",
+        precision="fp32",
+    )
+    monkeypatch.setattr(grad_cache, "embed_seeded", lambda encoder, tokens, seed: encoder(tokens))
+    with pytest.raises(RuntimeError, match="the second forward of GradCache differs from the first"):
+        train_simcse(config)
+
+
+def test_chunks_have_masks_of_their_own(plain_folder) -> None:
+    embedder = embedder_of(plain_folder, shared=True, dropout=0.1)
+    chunks = chunks_of(embedder.model.query, embedder.inputs(batch_of(embedder))[0][1], 30)
+    assert len(set(chunks.seeds)) == len(chunks.seeds) > 3
+    assert sorted(chunks.back.tolist()) == list(range(len(chunks.back)))
+    first, again, other = (embed_seeded(chunks.encoder, chunks.tokens[0], seed) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other, atol=1e-2)
 
 
 def test_the_two_views_of_a_sentence_have_dropout_masks_of_their_own(plain_folder) -> None:
