@@ -21,6 +21,9 @@ COLLAPSED_COSINE, SETTLED_STEP = 0.99, 100
 WORSE_UNIFORMITY = 0.5
 """A rise of uniformity over its first value that is no fluctuation any more."""
 
+SAMPLE = 512
+"""Anchors of a batch whose embeddings are looked at; their order is random."""
+
 MANY_DUPLICATES = 0.05
 """Share of positives that other examples of the batch have too: each is a negative less than the batch size promises."""
 
@@ -36,18 +39,20 @@ def embedding_health(batch: EmbeddingBatch, similarity: Similarity) -> dict[str,
       point everywhere, 0 when they are one point.
     * ``duplicate_positives``: share of positives that are a candidate more than once.
 
-    Candidates are those that the batch has: with ``extra_negative`` those of all processes.
+    Candidates are those that the batch has: with ``extra_negative`` those of all processes. Of a large batch ``SAMPLE`` anchors are
+    looked at, so that watching costs less memory than training.
     """
-    size = len(batch.anchor)
-    anchor, positive = normalize(batch.anchor, dim=-1), normalize(batch.positive, dim=-1)  # (B, D)
+    size = min(SAMPLE, len(batch.anchor))
+    anchors, positive_id = batch.anchor[:size], batch.positive_id[:size]
+    anchor, positive = normalize(anchors, dim=-1), normalize(batch.positive[:size], dim=-1)  # (size, D)
     candidates, candidate_id = batch.candidates()
-    scores = similarity_matrix(batch.anchor, candidates, similarity)  # (B, C)
+    scores = similarity_matrix(anchors, candidates, similarity)  # (size, C)
     own = scores.diagonal().clone()
-    scores.masked_fill_(exclusion_mask(batch.positive_id, batch.known_positive_id, candidate_id), -torch.inf)
+    scores.masked_fill_(exclusion_mask(positive_id, batch.known_positive_id[:size], candidate_id), -torch.inf)
     scores.fill_diagonal_(-torch.inf)
-    cosine = anchor @ anchor.T  # (B, B)
+    cosine = anchor @ anchor.T  # (size, size)
     pairs = cosine[~torch.eye(size, dtype=torch.bool, device=cosine.device)]
-    copies = (batch.positive_id[:, None] == candidate_id).sum(1)  # (B,)
+    copies = (positive_id[:, None] == candidate_id).sum(1)  # (size,)
     return {
         "in_batch_accuracy": (own > scores.amax(1)).float().mean(),
         "alignment": (anchor - positive).square().sum(1).mean(),

@@ -60,6 +60,19 @@ def test_accuracy_counts_by_hand_and_a_tie_is_no_hit() -> None:
     assert float(beaten["in_batch_accuracy"]) == 0.0
 
 
+def test_of_a_large_batch_the_first_anchors_are_looked_at_against_all_candidates(monkeypatch) -> None:
+    generator = torch.Generator().manual_seed(1)
+    anchor, positive = (torch.randn(9, 5, generator=generator) for _ in range(2))
+    whole = embedding_health(batch_of(anchor, positive), "cosine")
+    monkeypatch.setattr("retriever.training.health.SAMPLE", 4)
+    found = embedding_health(batch_of(anchor, positive), "cosine")
+    first = embedding_health(batch_of(anchor[:4], positive[:4]), "cosine")
+    for name in ("alignment", "uniformity", "mean_cosine", "embedding_std"):
+        assert found[name] == first[name] != whole[name]
+    scores = torch.nn.functional.normalize(anchor[:4]) @ torch.nn.functional.normalize(positive).T
+    assert float(found["in_batch_accuracy"]) == (scores.argmax(1) == torch.arange(4)).float().mean()
+
+
 def test_a_healthy_run_is_not_warned(caplog) -> None:
     warnings = Warnings()
     for step in range(10, 1000, 10):
