@@ -172,6 +172,8 @@ class OptimConfig(Config):
     @classmethod
     def resolve(cls, flags: Mapping[str, object], file: Path | None = None) -> Self:
         """As for every command; with ``resume`` the settings of the run that is there are the file."""
+        if flags.get("seeds") is not None and flags.get("seed") is not None:
+            raise InputError("seed is for one run and seeds for several: leave one out")
         if flags.get("resume") and file is None and isinstance(output := flags.get("output"), Path):
             begun = output / "config.json"
             if begun.is_file():
@@ -232,6 +234,13 @@ class TrainSimcseConfig(EncoderConfig, OptimConfig):
         source="SimCSE, appendix D.2",
         above=0,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.mlm and self.mlm_weight != type(self).mlm_weight:
+            raise InputError(
+                "mlm_weight weighs the masked-language-model loss, which is off: turn it on with --mlm"
+            )
 
     @classmethod
     def other_defaults(cls, given: Mapping[str, object]) -> Mapping[str, object]:

@@ -54,6 +54,22 @@ def test_a_recorded_config_repeats_a_run_with_a_preset(tmp_path) -> None:
     assert again.to_json() == config.to_json()
 
 
+def test_a_setting_that_would_do_nothing_is_refused() -> None:
+    for given, message in (
+        (
+            {"mlm_weight": 0.5},
+            "mlm_weight weighs the masked-language-model loss, which is off: turn it on with --mlm",
+        ),
+        ({"seed": 1, "seeds": "1,2"}, "seed is for one run and seeds for several: leave one out"),
+    ):
+        with pytest.raises(InputError) as error:
+            TrainSimcseConfig.resolve({**REQUIRED, **given})
+        assert str(error.value) == message
+    assert TrainSimcseConfig.resolve({**REQUIRED, "mlm": True, "mlm_weight": 0.5}).mlm_weight == 0.5
+    with_preset = {**REQUIRED, "preset": "simcse-sup-bert-base", "seeds": "1,2"}
+    assert TrainSimcseConfig.resolve(with_preset).seed_list() == [1, 2]
+
+
 def test_a_preset_that_is_not_there_is_an_error_with_those_that_are() -> None:
     with pytest.raises(InputError) as error:
         TrainDprConfig.resolve({**REQUIRED, "preset": "dpr"})

@@ -32,7 +32,7 @@ from retriever.encoding.model_folder import (
     write_settings,
 )
 from retriever.encoding.pooling import needs_all_layers, pool
-from retriever.encoding.states import packed_position_offset, packed_states, padded_states
+from retriever.encoding.states import packed_position_offset, token_states
 from retriever.encoding.tokens import Tokens, tokenize
 from retriever.errors import InputError
 from retriever.protocols import Progress, no_progress
@@ -225,18 +225,13 @@ class Encoder(nn.Module):
         """N texts → (N, D) float32 embeddings, with gradient when torch records one."""
         tokens = tokens.to(self.device)
         with autocast(self.device, self.precision):
-            embedding = pool(self._hidden_states(tokens), tokens.offsets, self.settings.pooling)  # (N, H)
+            all_layers = needs_all_layers(self.settings.pooling)
+            states = token_states(self.transformer, tokens, self.position_offset, all_layers=all_layers)
+            embedding = pool(states, tokens.offsets, self.settings.pooling)  # (N, H)
             if self.head is not None and (self.training or not self.settings.head_train_only):
                 activation = ACTIVATIONS[self.settings.head_activation or ""]
                 embedding = activation(self.head(embedding)).float()  # (N, D)
         return nn.functional.normalize(embedding, dim=-1) if self.settings.normalize else embedding
-
-    def _hidden_states(self, tokens: Tokens) -> Sequence[Tensor]:
-        """Token states of the layers that the pooling reads, (S, H) each."""
-        all_layers = needs_all_layers(self.settings.pooling)
-        if self.position_offset is None:
-            return padded_states(self.transformer, tokens, all_layers=all_layers)
-        return packed_states(self.transformer, tokens, self.position_offset, all_layers=all_layers)
 
     @torch.inference_mode()
     def encode(
@@ -267,7 +262,7 @@ class Encoder(nn.Module):
                 part = slice(start, start + 16_384)
                 tokens = self.tokenize(texts[part], None if titles is None else titles[part], role=role)
                 cut += tokens.num_truncated
-                order = torch.argsort(tokens.lengths, descending=True, stable=True)
+                order = tokens.longest_first()
                 row = 0
                 for batch in tokens.select(order).split(TOKENS_PER_BATCH):
                     embeddings = self(batch).cpu().numpy()  # (n, D)

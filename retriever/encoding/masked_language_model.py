@@ -16,7 +16,7 @@ from retriever.encoding.encoder import Encoder
 from retriever.encoding.hugging_face import quiet_transformers
 from retriever.encoding.locate import locate_model
 from retriever.encoding.model_folder import transformer_folder
-from retriever.encoding.states import packed_states, padded_states
+from retriever.encoding.states import token_states
 from retriever.encoding.tokens import Tokens
 from retriever.errors import InputError
 
@@ -142,14 +142,9 @@ class MaskedLanguageModel(nn.Module):
         encoder = self.encoder
         tokens, chosen = masked.to(encoder.device), (labels != IGNORED).nonzero().squeeze(1)  # (M,)
         with autocast(encoder.device, encoder.precision):
-            if encoder.position_offset is None:
-                states = padded_states(encoder.transformer, tokens, all_layers=False)[-1]  # (S, H)
-            else:
-                states = packed_states(
-                    encoder.transformer, tokens, encoder.position_offset, all_layers=False
-                )[-1]
+            states = token_states(encoder.transformer, tokens, encoder.position_offset, all_layers=False)[-1]
             # the head runs on these alone: its product with the vocabulary is dearer than a layer
-            states = states.index_select(0, chosen.to(encoder.device))  # (M, H)
+            states = states.index_select(0, chosen.to(encoder.device))  # (S, H) → (M, H)
             logits = self.logits(states)  # (M, vocabulary)
         expected = labels[chosen].to(encoder.device)
         return nn.functional.cross_entropy(logits.float(), expected, reduction="sum")

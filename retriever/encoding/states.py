@@ -25,6 +25,22 @@ def position_ids(tokens: Tokens) -> Tensor:
     return (torch.arange(int(tokens.offsets[-1])) - starts).to(tokens.ids.device)
 
 
+def token_states(
+    transformer: PreTrainedModel, tokens: Tokens, offset: int | None, *, all_layers: bool
+) -> Sequence[Tensor]:
+    """Hidden states of a batch, (S, H) each: of all layers, or of the last alone.
+
+    Args:
+        transformer: runs the batch.
+        tokens: N texts on its device.
+        offset: what ``packed_position_offset`` found for it.
+        all_layers: whether those below the last are wanted.
+    """
+    if offset is None:
+        return padded_states(transformer, tokens, all_layers=all_layers)
+    return packed_states(transformer, tokens, offset, all_layers=all_layers)
+
+
 def packed_states(
     transformer: PreTrainedModel, tokens: Tokens, offset: int, *, all_layers: bool
 ) -> Sequence[Tensor]:

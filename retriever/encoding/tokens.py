@@ -45,6 +45,10 @@ class Tokens:
         )
         return Tokens(self.ids[source.to(self.ids.device)].long(), offsets)
 
+    def longest_first(self) -> Tensor:
+        """(N,) rows in the order in which texts of like length run together; equal lengths keep their order."""
+        return torch.argsort(self.lengths, descending=True, stable=True)
+
     def split(self, max_tokens: int) -> Iterator["Tokens"]:
         """Consecutive runs of texts with at most ``max_tokens`` tokens each; a longer text is alone in its run."""
         offsets: list[int] = self.offsets.tolist()

@@ -75,9 +75,9 @@ class Ragged:
     @classmethod
     def grouped(cls, keys: Tensor, rows: Tensor, count: int) -> "Ragged":
         """``count`` lists: list k has the different rows that stand beside key k."""
-        pairs = torch.unique(torch.stack([keys, rows], dim=1), dim=0)  # sorted by key
-        lengths = torch.bincount(pairs[:, 0], minlength=count)
-        return cls(pairs[:, 1].contiguous(), torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]))
+        keys, rows = distinct_pairs(keys, rows)  # sorted by key
+        lengths = torch.bincount(keys, minlength=count)
+        return cls(rows, torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]))
 
     @property
     def lengths(self) -> Tensor:
@@ -271,6 +271,16 @@ class Sampler:
             ],
             dim=1,
         )
+
+
+def distinct_pairs(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """(n,) and (n,) numbers from 0, whose product of ranges fits 64 bits → the different pairs, in order.
+
+    They are sorted as single numbers: as pairs, a million take seconds.
+    """
+    width = int(second.max()) + 1 if len(second) else 1
+    pairs = torch.unique(first * width + second)
+    return pairs // width, pairs % width
 
 
 def as_tensor(numbers: "array[int]") -> Tensor:

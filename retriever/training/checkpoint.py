@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -60,7 +59,8 @@ def save_checkpoint(
         circumstances: what has to be the same when training goes on, by its name for people.
     """
     with replaced_folder(folder) as new:
-        save_file(_weights(module), new / WEIGHTS)
+        weights = {name: each.cpu().contiguous() for name, each in _weights(module).items()}
+        save_file(weights, new / WEIGHTS)
         save_file(_optimizer_state(module, optimizer), new / OPTIMIZER)
         values = {"format_version": FORMAT_VERSION, "circumstances": dict(circumstances), **asdict(state)}
         write_json(new / STATE, without_nan(values))
@@ -103,20 +103,19 @@ def load_checkpoint(
 
 
 def _weights(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers, those that are shared once."""
+    """Parameters and buffers, those that are shared once, without their graph."""
     found = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    return {name: each.detach().cpu().contiguous() for name, each in found.items()}
+    return {name: each.detach() for name, each in found.items()}
 
 
 def _load_weights(module: nn.Module, saved: dict[str, Tensor], file: Path) -> None:
-    found = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    found = _weights(module)
     if {name: each.shape for name, each in found.items()} != {
         name: each.shape for name, each in saved.items()
     }:
         raise InputError("the weights are those of another model", path=file)
-    with torch.no_grad():
-        for name, each in found.items():
-            each.copy_(saved[name])
+    for name, each in found.items():
+        each.copy_(saved[name])
 
 
 def _optimizer_state(module: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:

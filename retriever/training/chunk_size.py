@@ -52,8 +52,7 @@ def largest_chunk(embedder: Embedder, batch: TokenBatch, *, free_bytes: int | No
 def saved_bytes_per_token(embedder: Embedder, batch: TokenBatch) -> float:
     """Bytes that the graph of one forward keeps for each token; parameters, which are there anyway, do not count."""
     encoder, tokens = max(embedder.inputs(batch), key=lambda each: int(each[1].lengths.max()))
-    longest_first = tokens.select(torch.argsort(tokens.lengths, descending=True))
-    probe = next(longest_first.split(PROBED_TOKENS))
+    probe = next(tokens.select(tokens.longest_first()).split(PROBED_TOKENS))
     parameters = {each.untyped_storage().data_ptr() for each in embedder.parameters()}
     kept: dict[int, int] = {}
 

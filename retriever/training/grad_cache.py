@@ -77,7 +77,7 @@ class Chunks:
 
 def chunks_of(encoder: Encoder, tokens: Tokens, chunk_tokens: int) -> Chunks:
     """Sort and cut; the seeds are drawn from PyTorch's generator."""
-    order = torch.argsort(tokens.lengths, descending=True, stable=True)
+    order = tokens.longest_first()
     parts = list(tokens.select(order).split(chunk_tokens))
     ends = list(accumulate(map(len, parts)))
     rows = [slice(end - len(part), end) for part, end in zip(parts, ends, strict=True)]

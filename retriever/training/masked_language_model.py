@@ -37,8 +37,7 @@ class MaskedLanguageModelLoss:
             The mean cross-entropy of the masked tokens, (), without weight and graph; 0 when none was masked.
         """
         texts = Tokens.concatenate(batch.texts)
-        order = torch.argsort(texts.lengths, descending=True, stable=True)  # alike lengths run together
-        masked, labels = self.model.mask(texts.select(order), self._generator(step))
+        masked, labels = self.model.mask(texts.select(texts.longest_first()), self._generator(step))
         count = max(1, int((labels != IGNORED).sum()))
         chunks = [masked] if chunk_tokens is None else list(masked.split(chunk_tokens))
         losses = []

@@ -11,6 +11,7 @@ from torch import nn
 
 from retriever.choices import Similarity
 from retriever.config import OptimConfig
+from retriever.data.metrics import METRICS_FILE
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.masked_language_model import MaskedLanguageModel
 from retriever.encoding.tokens import Tokens
@@ -229,7 +230,7 @@ def _go_on(run: RunDirectory, state: State, recipe: Recipe, *, resumed: bool) ->
         logger.info("going on after step %d", state.step)
         run.forget_metrics_after(state.step)
     else:
-        if (run.path / "metrics.jsonl").exists():
+        if (run.path / METRICS_FILE).exists():
             logger.info("the run was killed before its first checkpoint: it begins again")
             run.forget_metrics_after(-1)
         run.log_metrics(_facts(recipe))

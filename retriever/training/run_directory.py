@@ -14,6 +14,7 @@ from pathlib import Path
 
 from retriever.data.files import atomic_file, read_json, require_new_folder, without_nan, write_json
 from retriever.data.folders import replaced_folder, surviving_folder
+from retriever.data.metrics import METRICS_FILE
 from retriever.errors import InputError
 from retriever.training.checkpoint import Best
 from retriever.training.trackers import Tracker
@@ -80,14 +81,14 @@ class RunDirectory:
         """Append one object to ``metrics.jsonl``; NaN, which JSON does not know, becomes null."""
         if not self.writes:
             return
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        with (self.path / METRICS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(without_nan(values), allow_nan=False) + "\n")
         for tracker in self.trackers:
             tracker.log(values)
 
     def forget_metrics_after(self, step: int) -> None:
         """Leave out of ``metrics.jsonl`` what a killed run wrote after its last checkpoint: it comes again."""
-        path = self.path / "metrics.jsonl"
+        path = self.path / METRICS_FILE
         if not self.writes or not path.exists():
             return
         kept = []

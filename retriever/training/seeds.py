@@ -1,7 +1,6 @@
 """One run, or one for each seed: results on one seed alone say little (SimCSE's move by two points)."""
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +39,7 @@ def train_with_each_seed(
         InputError: the output holds something and ``resume`` is off, or holds a run with other settings.
     """
     processes = Processes.start(config.device)
-    processes.on_main(lambda: _check(config))
+    processes.on_main(lambda: _check(config, processes.count))
     surroundings = Surroundings(
         output=config.output, processes=processes, progress=progress, on_run_directory=on_run_directory
     )
@@ -64,20 +63,42 @@ def train_with_each_seed(
     return config.output
 
 
-def _check(config: TrainSimcseConfig | TrainDprConfig) -> None:
-    """What can be wrong before anything is loaded: trackers and the output."""
+def _check(config: TrainSimcseConfig | TrainDprConfig, num_processes: int) -> None:
+    """What can be wrong before anything is loaded: trackers, and the folder of all seeds."""
     for tracker in config.report_to:
         require_installed(tracker)
-    if config.preset and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if config.patience is not None and config.dev is None:
+        raise InputError("patience counts dev evaluations, and there are none: pass dev data, --dev FILE")
+    if config.preset is not None:
+        logger.info("preset %s%s", config.preset, _deviations(config))
+    if config.preset and num_processes > 1:
         logger.warning(
             "--preset %s: its batch size, %d, is that of all processes together in the paper, and of each one here",
             config.preset,
             config.batch_size,
         )
+    if config.seeds is not None:
+        _goes_on(config)
+
+
+def _deviations(config: TrainSimcseConfig | TrainDprConfig) -> str:
+    """What the run has otherwise than its preset, in words: a preset that is only half applied is no preset."""
+    settings = config.to_json()
+    values = config.other_defaults(settings)
+    others = [
+        f"{name} {settings[name]} (preset: {value})"
+        for name, value in values.items()
+        if settings[name] != value
+    ]
+    return f", but {', '.join(others)}" if others else ""
+
+
+def _goes_on(config: TrainSimcseConfig | TrainDprConfig) -> bool:
+    """Whether there is a run to go on with in the output; else the output is new, or an error."""
     if config.resume:
-        require_resumable(config.output, config.to_json())
-    else:
-        require_new_folder(config.output)
+        return require_resumable(config.output, config.to_json())
+    require_new_folder(config.output)
+    return False
 
 
 def _train_one(
@@ -85,7 +106,7 @@ def _train_one(
 ) -> None:
     """One run, unless it is finished already."""
     processes = surroundings.processes
-    goes_on = processes.on_main(lambda: config.resume and require_resumable(config.output, config.to_json()))
+    goes_on = processes.on_main(lambda: _goes_on(config))
     finished = bool(goes_on) and (config.output / "results.json").is_file()
     if processes.from_main(int(finished)):
         logger.info("%s is finished already", config.output)

@@ -22,7 +22,7 @@ from retriever.evaluation.sts import evaluate_sts
 from retriever.losses.info_nce import info_nce_objective
 from retriever.protocols import Progress, no_progress
 from retriever.records import SimcseExample, StsTask
-from retriever.training.batches import Negatives, Ragged, TrainingSet, as_tensor
+from retriever.training.batches import Negatives, Ragged, TrainingSet, as_tensor, distinct_pairs
 from retriever.training.load import add_head, load_for_training
 from retriever.training.loop import DevEvaluation
 from retriever.training.recipe import Recipe, Surroundings, run_recipe
@@ -73,6 +73,11 @@ def _train(config: TrainSimcseConfig, surroundings: Surroundings) -> Path:
         encoder,
         max_length=config.max_length,
     )
+    if config.hard_negative_weight != 1 and not len(training_set.hard_negatives.rows):
+        raise InputError(
+            "hard_negative_weight weighs hard negatives, and the training data have none",
+            path=config.train[0],
+        )
     recipe = Recipe(
         name=f"{'' if supervised else 'un'}supervised SimCSE on sentences of up to {config.max_length} tokens,",
         model=DualEncoder(encoder),
@@ -144,7 +149,7 @@ def simcse_training_set(
 
     hard = Ragged.of(hard_negatives())
     anchor, positive = as_tensor(anchors), as_tensor(positives)
-    distinct = len(torch.unique(torch.stack([anchor, positive]), dim=1).T)
+    distinct = len(distinct_pairs(anchor, positive)[0])
     if distinct < len(anchor):
         logger.warning("%d of %d training examples occur more than once", len(anchor) - distinct, len(anchor))
     tokens = table.tokens()

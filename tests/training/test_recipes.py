@@ -397,6 +397,17 @@ def test_the_effective_number_of_negatives_and_the_expected_time_are_said(
     assert "peak memory so far" in forecast
 
 
+def test_a_weight_of_hard_negatives_that_are_not_there_is_refused(
+    unsupervised: Path, plain_folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as error:
+        train_simcse(simcse(unsupervised, tmp_path / "run", plain_folder, hard_negative_weight=2.0))
+    assert str(error.value) == (
+        f"{unsupervised}: hard_negative_weight weighs hard negatives, and the training data have none"
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_preset_for_other_data_is_refused(unsupervised: Path, plain_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         train_simcse(simcse(unsupervised, tmp_path / "run", plain_folder, preset="simcse-sup-bert-base"))

@@ -74,6 +74,33 @@ def test_training_stops_when_the_dev_metric_does_not_improve(plain_folder, tmp_p
     assert "step 4: no better for 2 evaluations: stopped" in caplog.messages
 
 
+def test_patience_without_dev_data_is_refused(plain_folder, tmp_path) -> None:
+    with pytest.raises(InputError) as error:
+        train_simcse(config_of(tmp_path, plain_folder, dev=None, patience=2))
+    assert (
+        str(error.value) == "patience counts dev evaluations, and there are none: pass dev data, --dev FILE"
+    )
+
+
+def test_a_run_says_what_it_has_otherwise_than_its_preset(plain_folder, tmp_path, caplog) -> None:
+    preset = TrainSimcseConfig.resolve(
+        {
+            **config_of(tmp_path, plain_folder).to_json(),
+            "preset": "simcse-unsup-bert-base",
+            "train": (tmp_path / "train.txt",),
+            "output": tmp_path / "run",
+            "dev": None,
+            "report_to": (),
+        }
+    )
+    with caplog.at_level(logging.INFO):
+        train_simcse(preset)
+    (said,) = [each for each in caplog.messages if each.startswith("preset")]
+    assert said.startswith("preset simcse-unsup-bert-base, but model ")
+    assert "batch_size 8 (preset: 64)" in said
+    assert "temperature" not in said
+
+
 def test_a_mistake_leaves_nothing_that_is_in_the_way(plain_folder, tmp_path) -> None:
     config = config_of(tmp_path, plain_folder, seeds="1,2", batch_size=1000)
     with pytest.raises(InputError):
