@@ -13,18 +13,25 @@ temperature 0.05, on both sides. Systems, each trained with each seed:
 * ``best``: what was found to be best here, see ``BEST``.
 
 What is done lies in ``--work`` and is not done again, so that the whole can be stopped and started. A table goes to standard error,
-one JSON object to standard output: mean and standard deviation over the seeds, and differences between systems, paired by question.
+one JSON object to standard output: mean and standard deviation over the seeds, and differences between systems, with an interval over the questions,
+paired, and in standard errors over the seeds.
 """
 
-import argparse
-import json
-import subprocess
 import sys
 from itertools import product
 from pathlib import Path
 
 import numpy as np
-from _machine import describe_machine, versions
+from _quality import (
+    BATCH_SIZE,
+    TEMPERATURE,
+    arguments,
+    ctl,
+    report,
+    seeds_of,
+    standard_errors,
+    train_with_peer,
+)
 from numpy.typing import NDArray
 
 from retriever.choices import PassageFormat
@@ -49,21 +56,21 @@ COMPARED = (
     ("mined", "hard"),
     ("best", "mined"),
 )
-SETTINGS = {
-    "batch-size": "64",
-    "learning-rate": "2e-5",
-    "warmup-ratio": "0.1",
-    "max-grad-norm": "1.0",
+SETTINGS: dict[str, object] = {
+    "batch_size": BATCH_SIZE,
+    "learning_rate": 2e-5,
+    "warmup_ratio": 0.1,
+    "max_grad_norm": 1.0,
     "similarity": "cosine",
-    "temperature": "0.05",
-    "passage-format": PASSAGE_FORMAT,
+    "temperature": TEMPERATURE,
+    "passage_format": PASSAGE_FORMAT,
 }
-BEST = {
-    "batch-size": "256",
-    "temperature": "0.02",
-    "epochs": "3",
-    "num-hard-negatives": "1",
-    "chunk-tokens": "16384",
+BEST: dict[str, object] = {
+    "batch_size": 256,
+    "temperature": 0.02,
+    "epochs": 3,
+    "num_hard_negatives": 1,
+    "chunk_tokens": 16384,
 }
 
 
@@ -99,9 +106,9 @@ class Work:
                 train_peer(self.examples(system), output, seed=seed, quick=self.quick)
             return str(output)
         if not (output / "results.json").exists():
-            own = BEST if system == "best" else {"num-hard-negatives": "0" if system == "in-batch" else "1"}
-            settings = {**SETTINGS, **own, "seed": str(seed), "output": str(output), "model": MODEL}
-            settings |= {"train": str(self.examples(system)), **({"max-steps": "8"} if self.quick else {})}
+            own = BEST if system == "best" else {"num_hard_negatives": 0 if system == "in-batch" else 1}
+            settings = {**SETTINGS, **own, "seed": seed, "output": output, "model": MODEL}
+            settings |= {"train": self.examples(system), **({"max_steps": 8} if self.quick else {})}
             ctl("train-dpr", "--resume", **settings)
         return str(output)
 
@@ -111,19 +118,13 @@ class Work:
         if file.exists():
             return file
         if file.name == "bm25.jsonl":
-            questions, passages = str(self.train / "questions.jsonl"), str(self.train / "passages.tsv")
-            ctl(
-                "mine",
-                questions=questions,
-                passages=passages,
-                output=str(file),
-                **{"num-hard-negatives": "30"},
-            )
+            questions, passages = self.train / "questions.jsonl", self.train / "passages.tsv"
+            ctl("mine", questions=questions, passages=passages, output=file, num_hard_negatives=30)
             return file
         index = self.folder / "index"
         if not index.exists():
             first = self.model("hard", self.first_seed)
-            ctl("index", passages=str(self.train / "passages.tsv"), model=first, output=str(index))
+            ctl("index", passages=self.train / "passages.tsv", model=first, output=index)
         corpus = read_passage_table(self.train / "passages.tsv")
         examples = read_dpr_examples(self.examples("hard"))
         mined = mine_hard_negatives(examples, open_searcher(index), corpus, depth=100, num_hard_negatives=30)
@@ -140,26 +141,9 @@ class Work:
         return gold_ranks(queries, model.encode_passages(passages), positives)
 
 
-def ctl(command: str, *switches: str, **settings: str) -> None:
-    """One command line, what it says going to standard error."""
-    flags = [word for name, value in settings.items() for word in (f"--{name}", value)]
-    subprocess.run(
-        [sys.executable, "-m", "cli", command, *switches, *flags],
-        check=True,
-        stdout=sys.stderr,
-        stdin=subprocess.DEVNULL,
-    )
-
-
 def train_peer(examples: Path, output: Path, *, seed: int, quick: bool) -> None:
     """sentence-transformers' trainer with its own loss on the same texts and settings."""
-    from datasets import Dataset
-    from sentence_transformers import (
-        SentenceTransformer,
-        SentenceTransformerTrainer,
-        SentenceTransformerTrainingArguments,
-    )
-    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+    from sentence_transformers import SentenceTransformer
 
     hard = output.name.startswith("hard")
     columns: dict[str, list[str]] = {"anchor": [], "positive": [], **({"negative": []} if hard else {})}
@@ -172,25 +156,16 @@ def train_peer(examples: Path, output: Path, *, seed: int, quick: bool) -> None:
             columns[name].append(text)
     model = SentenceTransformer(str(locate_model(MODEL)))
     model.max_seq_length = 256
-    arguments = SentenceTransformerTrainingArguments(
-        output_dir=str(output.with_suffix(".trainer")),
-        per_device_train_batch_size=int(SETTINGS["batch-size"]),
-        learning_rate=float(SETTINGS["learning-rate"]),
-        warmup_ratio=float(SETTINGS["warmup-ratio"]),
-        max_grad_norm=float(SETTINGS["max-grad-norm"]),
-        num_train_epochs=1,
+    train_with_peer(
+        model,
+        columns,
+        output.with_suffix(".trainer"),
+        learning_rate=SETTINGS["learning_rate"],
+        warmup_ratio=SETTINGS["warmup_ratio"],
+        max_grad_norm=SETTINGS["max_grad_norm"],
         max_steps=8 if quick else -1,
-        bf16=True,
-        use_cpu=True,
-        dataloader_drop_last=True,
         seed=seed,
-        save_strategy="no",
-        report_to="none",
     )
-    loss = MultipleNegativesRankingLoss(model, scale=1 / float(SETTINGS["temperature"]))
-    SentenceTransformerTrainer(
-        model=model, args=arguments, train_dataset=Dataset.from_dict(columns), loss=loss
-    ).train()
     model.save(str(output))
 
 
@@ -216,6 +191,7 @@ def summary(ranks: dict[str, NDArray[np.int64]]) -> dict[str, dict[str, object]]
                 "difference": round(difference.mean, 2),
                 "low": round(difference.low, 2),
                 "high": round(difference.high, 2),
+                "standard_errors": standard_errors(list(ours.mean(1)), list(peer.mean(1))),
                 "unit": "% of questions",
             }
     return cases
@@ -232,15 +208,8 @@ def print_cases(cases: dict[str, dict[str, object]]) -> None:
 
 def main() -> None:
     """Train and measure what is missing, compare, print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--systems", default=",".join(SYSTEMS))
-    parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--quick", action="store_true", help="one seed, eight steps")
-    parser.add_argument("--output", type=Path)
-    given = parser.parse_args()
-    seeds = [int(seed) for seed in given.seeds.split(",")][: 1 if given.quick else None]
+    given = arguments(__doc__, SYSTEMS).parse_args()
+    seeds = seeds_of(given)
     given.work.mkdir(parents=True, exist_ok=True)
     work = Work(given.data, given.work, first_seed=seeds[0], quick=given.quick)
     ranks: dict[str, NDArray[np.int64]] = {}
@@ -251,19 +220,7 @@ def main() -> None:
         print_cases(summary({system: ranks[system]}))
     cases = summary(ranks)
     print_cases(cases)
-    result = {
-        "benchmark": "dpr_quality",
-        "machine": describe_machine(),
-        "versions": versions(),
-        "quick": given.quick,
-        "settings": {**SETTINGS, "best": BEST},
-        "seeds": seeds,
-        "cases": cases,
-    }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if given.output:
-        given.output.write_text(text + "\n", encoding="utf-8")
+    report("dpr_quality", given, {**SETTINGS, "best": BEST}, cases)
 
 
 if __name__ == "__main__":
