@@ -13,9 +13,9 @@ import typer
 from cli import eval as evaluation
 from cli import index, info, mine, plot, search, train
 from cli.logs import configure_logs
-from cli.memory import keep_freed_memory
 from cli.options import add_command
 from retriever.errors import InputError
+from retriever.heap import keep_freed_memory
 
 INPUT_ERROR, INTERRUPTED = 2, 130
 

@@ -12,6 +12,7 @@ FLOORS = {
     "retriever.choices": 0,
     "retriever.records": 0,
     "retriever.presets": 0,
+    "retriever.heap": 0,
     "retriever.settings": 0.5,  # what config is made of
     "retriever.config": 1,
     "retriever.protocols": 1,

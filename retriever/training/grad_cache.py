@@ -13,6 +13,7 @@ from torch import Tensor
 
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.tokens import Tokens
+from retriever.heap import give_back_freed_memory
 from retriever.losses.embedding_batch import EmbeddingBatch, Objective
 from retriever.training.batches import TokenBatch
 from retriever.training.embedder import Embedder
@@ -20,6 +21,10 @@ from retriever.training.embedder import Embedder
 REPLAY_TOLERANCE = 0.02
 """Embeddings of the second forward may differ from the first's by this share of their length: kernels that add in another
 order stay far below it even in bf16, other dropout masks lie far above it."""
+
+TIDY_EVERY = 2
+"""Chunks differ in shape, so that their graphs leave holes in a CPU's heap. After so many it is tidied: each time costs some
+tenths of a second, as the next chunk's memory has to be had anew."""
 
 
 def cached_backward(
@@ -46,10 +51,14 @@ def cached_backward(
     embedded = embedder.assemble(batch, in_order)
     loss = objective(embedded)
     loss.backward()
-    difference = loss.new_zeros(())
+    difference, on_cpu = loss.new_zeros(()), loss.device.type == "cpu"
     for chunks, leaf in zip(passes, leaves, strict=True):
         first, gradients = leaf.detach(), leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
-        for tokens, seed, rows in zip(chunks.tokens, chunks.seeds, chunks.rows, strict=True):
+        for number, (tokens, seed, rows) in enumerate(
+            zip(chunks.tokens, chunks.seeds, chunks.rows, strict=True)
+        ):
+            if on_cpu and number % TIDY_EVERY == TIDY_EVERY - 1:
+                give_back_freed_memory()
             second = embed_seeded(chunks.encoder, tokens, seed)
             difference = torch.maximum(difference, _relative_difference(first[rows], second.detach()))
             second.backward(gradients[rows])
