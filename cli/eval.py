@@ -130,7 +130,7 @@ def evaluate(config: EvalRetrievalConfig) -> "tuple[RetrievalResult, list[tuple[
     from retriever.data.dpr import read_questions
     from retriever.data.rankings import read_qrels
     from retriever.evaluation.retrieval import evaluate_retrieval
-    from retriever.index.passage_store import open_passages
+    from retriever.index.opened import OpenIndex
     from retriever.search.open import open_searcher
 
     questions = list(read_questions(config.questions))
@@ -148,7 +148,7 @@ def evaluate(config: EvalRetrievalConfig) -> "tuple[RetrievalResult, list[tuple[
         searcher,
         questions,
         qrels=qrels,
-        passages=open_passages(config.index),
+        passages=OpenIndex.open(config.index),
         k=config.k,
         on_ranking=None
         if config.rankings is None

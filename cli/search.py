@@ -22,7 +22,7 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
     """Search an index: one question, --questions FILE (JSON, one object a question), or a prompt without either."""
     if config.question is not None and config.questions is not None:
         raise InputError("give a question or --questions, not both")
-    from retriever.index.passage_store import open_passages
+    from retriever.index.opened import OpenIndex
     from retriever.search.open import open_searcher
 
     searcher = open_searcher(
@@ -33,7 +33,7 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
         device=config.device,
         precision=config.precision,
     )
-    passages = open_passages(config.index)
+    passages = OpenIndex.open(config.index)
     many = config.questions is not None
     for queries in batched(queries_of(config), BATCH_SIZE if many else 1):
         for query, ranking in search_batch(searcher, queries, config.k):

@@ -410,6 +410,52 @@ class IndexConfig(TwoEncodersConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class IndexAddConfig(Config):
+    """Adding"""
+
+    index: Path = setting("The index folder.", positional=True)
+    passages: Path = setting("Passages to add, in any format that ctl index reads.")
+    replace: bool = setting(
+        "A passage whose id is in the index already takes the place of the one that is there.", default=False
+    )
+    model: str | None = setting(
+        "The model that the index was built with, if it lies elsewhere now.",
+        default=None,
+        source="the one that the index names, checked by fingerprint",
+    )
+    passage_model: str | None = setting(
+        "The passages' model, when it is another one than the questions'.",
+        default=None,
+        source="what the index was built with",
+    )
+    device: str = setting(
+        "auto, cpu, cuda, cuda:N or mps.", default="auto", source="the GPU where there is one"
+    )
+    shard_size: int = setting(
+        "Passages per shard: what a killed run encodes again at most.",
+        default=20_000,
+        source="minutes on a CPU",
+        at_least=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexRemoveConfig(Config):
+    """Removing"""
+
+    index: Path = setting("The index folder.", positional=True)
+    ids: tuple[str, ...] = setting("Ids of passages.", default=(), positional=True)
+    ids_file: Path | None = setting("A text file of ids, one a line.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexCompactConfig(Config):
+    """Compacting"""
+
+    index: Path = setting("The index folder.", positional=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchConfig(TwoEncodersConfig):
     """Search"""
 

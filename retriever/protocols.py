@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -25,16 +24,8 @@ class Searcher(Protocol):
 class VectorIndex(Protocol):
     """Anything that holds vectors under ids and finds the nearest by inner product."""
 
-    def add(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Add (N, D) vectors under N ids that are not in the index yet."""
-        ...
-
     def search(self, queries: NDArray[np.float32], k: int) -> list[Ranking]:
         """(Q, D) query vectors → Q rankings by inner product."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write the index into an existing folder."""
         ...
 
     def __len__(self) -> int: ...

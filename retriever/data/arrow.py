@@ -5,13 +5,16 @@ The text of a million passages costs no memory until it is shown.
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias, overload
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from retriever.data.files import unreadable
 from retriever.data.hub import HubName, is_hub_name
@@ -225,7 +228,21 @@ class PassageTable(Sequence[Passage]):
         ids, titles, texts = (table.column(name).to_pylist() for name in SCHEMA.names)
         return [Passage(id, text, title) for id, title, text in zip(ids, titles, texts, strict=True)]
 
-    def ids(self) -> list[str]:
-        """All ids, by row."""
-        found: list[str] = self._table.column("id").to_pylist()
-        return found
+    def all_ids(self) -> Iterator[str]:
+        """Every id, in the order of the rows."""
+        for chunk in self._table.column("id").chunks:
+            yield from chunk.to_pylist()
+
+    def ids(self, rows: Sequence[int]) -> list[str]:
+        """The ids of these rows, in their order."""
+        column, starts = self._table.column("id"), self._starts
+        chunks = np.searchsorted(starts, rows, side="right") - 1
+        return [
+            column.chunk(chunk)[row - starts[chunk]].as_py() for chunk, row in zip(chunks, rows, strict=True)
+        ]
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """(chunks,) first row of each part of the table."""
+        lengths = [len(each) for each in self._table.column("id").chunks]
+        return np.concatenate([[0], np.cumsum(lengths)])[:-1].astype(np.int64)

@@ -1,32 +1,31 @@
-"""Building an index folder: passages → vectors → FAISS, with everything that is needed to search it with the same model."""
+"""Building an index folder: passages → vectors → segment, with everything that is needed to search it with the same model."""
 
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from retriever.config import IndexConfig
-from retriever.data.arrow import PassageTable, write_passage_table
+from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
-from retriever.data.files import file_sha256, require_new_folder
-from retriever.data.folders import sync_tree
+from retriever.data.files import require_new_folder
 from retriever.encoding.dual_encoder import DualEncoder
-from retriever.encoding.shards import Shard, embed_corpus
-from retriever.index.faiss_index import FaissIndex
+from retriever.encoding.shards import embed_corpus
 from retriever.index.layout import (
-    FIRST_GENERATION,
+    CURRENT,
+    LOCK,
+    PASSAGES,
+    SEGMENTS,
     SHARDS,
     Generation,
     Manifest,
     ModelReference,
-    switch_to,
-    write_manifest,
 )
-from retriever.index.recipes import FACTORY
-from retriever.lexical.bm25 import build_bm25
+from retriever.index.writing import VectorsOf, put_into_force, write_segment, writer
 from retriever.protocols import Progress, no_progress
 
 logger = logging.getLogger(__name__)
@@ -53,103 +52,66 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
         precision=config.precision,
     )
     logger.info(model.describe())
-    with _generation_in_progress(config.output) as generation:
-        count, passages_sha256 = write_passage_table(generation.passages, read_passages(config.passages))
-        table = PassageTable(generation.passages)
-        manifest = Manifest(
+    reference = ModelReference.of(
+        config.model, config.passage_model, model.fingerprint, config.output, config.pooling
+    )
+    with writer(config.output):
+        segment = write_segment(
+            config.output,
+            read_passages(config.passages),
+            encoded_by(model, config.output, shard_size=config.shard_size, progress=progress),
             recipe=config.recipe,
-            factory=FACTORY[config.recipe],
-            similarity=model.passage.settings.similarity,
             dimension=model.dimension,
-            count=count,
-            model=ModelReference.of(
-                config.model, config.passage_model, model.fingerprint, config.output, config.pooling
-            ),
-            passage_format=model.passage.settings.passage_format,
-            max_length=model.passage.settings.max_length,
+        )
+        settings = model.passage.settings
+        manifest = Manifest(
+            similarity=settings.similarity,
+            dimension=model.dimension,
+            count=segment.count,
+            removed=0,
+            model=reference,
+            passage_format=settings.passage_format,
+            max_length=settings.max_length,
             precision=model.passage.precision,
-            passages_sha256=passages_sha256,
             bm25=config.bm25,
             versions={package: version(package) for package in ("faiss-cpu", "torch", "transformers")},
+            segments=(segment,),
         )
-        shards = embed_corpus(
-            table,
-            model.encode_passages,
-            config.output / SHARDS,
-            shard_size=config.shard_size,
-            made_with=_made_with(manifest),
-            progress=progress,
-        )
-        _write_vectors(generation, table, shards, manifest)
-        if config.bm25:
-            generation.bm25.mkdir()
-            build_bm25(table, generation.bm25, progress=progress)
-        write_manifest(generation, _with_files(manifest, generation))
-    switch_to(config.output, Generation(config.output / FIRST_GENERATION))
-    if not config.keep_shards:
-        shutil.rmtree(config.output / SHARDS)
+        table = PassageTable(Generation(config.output / CURRENT).segment(segment.name) / PASSAGES)
+        nothing = np.empty(0, np.int64)
+        put_into_force(config.output, manifest, nothing, passages=lambda: table, progress=progress)
+        if not config.keep_shards:
+            shutil.rmtree(config.output / SHARDS)
     return config.output
 
 
+def encoded_by(model: DualEncoder, index: Path, *, shard_size: int, progress: Progress) -> VectorsOf:
+    """The vectors of passages by the model, through shards in the index folder: a killed run goes on from its last whole one."""
+
+    def vectors_of(table: PassageTable, passages_sha256: str) -> Iterator[NDArray[np.floating]]:
+        settings = model.passage.settings
+        shards = embed_corpus(
+            table,
+            model.encode_passages,
+            index / SHARDS,
+            shard_size=shard_size,
+            made_with={
+                "model": model.fingerprint,
+                "similarity": settings.similarity,
+                "passages": passages_sha256,
+                "passage_format": settings.passage_format,
+                "max_length": settings.max_length,
+                "precision": model.passage.precision,
+            },
+            progress=progress,
+        )
+        return (shard.vectors() for shard in shards)
+
+    return vectors_of
+
+
 def _require_free(output: Path) -> None:
-    """The output is new or empty, or holds what a killed build left: shards, or a generation not yet in force."""
+    """The output is new or empty, or holds what a killed build left: shards, and what is not yet in force."""
     left = {each.name for each in output.iterdir()} if output.is_dir() else {str(output)}
-    if not left <= {SHARDS, FIRST_GENERATION, f"{FIRST_GENERATION}.tmp"}:
+    if not all(each in (SHARDS, SEGMENTS, LOCK) or each.startswith("generation-") for each in left):
         require_new_folder(output)
-
-
-@contextmanager
-def _generation_in_progress(output: Path) -> Iterator[Generation]:
-    """A temporary generation folder, given its name when everything in it is on the disk; on an error it vanishes."""
-    was_there = output.exists()
-    temporary, final = output / f"{FIRST_GENERATION}.tmp", output / FIRST_GENERATION
-    for leftover in (temporary, final):  # of a killed build: no CURRENT points there
-        shutil.rmtree(leftover, ignore_errors=True)
-    generation = Generation(temporary)
-    generation.segment.mkdir(parents=True)
-    try:
-        yield generation
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if not was_there and not any(output.iterdir()):
-            output.rmdir()
-        raise
-    sync_tree(temporary)
-    temporary.rename(final)
-
-
-def _made_with(manifest: Manifest) -> dict[str, object]:
-    """What the vectors depend on."""
-    return {
-        "model": manifest.model.fingerprint,
-        "similarity": manifest.similarity,
-        "passages": manifest.passages_sha256,
-        "passage_format": manifest.passage_format,
-        "max_length": manifest.max_length,
-        "precision": manifest.precision,
-    }
-
-
-def _write_vectors(
-    generation: Generation, table: PassageTable, shards: Sequence[Shard], manifest: Manifest
-) -> None:
-    """The shards' vectors, in the order of the passages, into one FAISS index."""
-    index, ids = FaissIndex(manifest.dimension, manifest.factory), table.ids()
-    for shard in shards:
-        index.add(ids[shard.start : shard.start + shard.count], shard.vectors())
-    index.save(generation.segment)
-
-
-def _with_files(manifest: Manifest, generation: Generation) -> Manifest:
-    """The manifest with size and hash of every file."""
-    files = sorted(each for each in generation.folder.rglob("*") if each.is_file())
-    return replace(
-        manifest,
-        files={
-            each.relative_to(generation.folder).as_posix(): {
-                "bytes": each.stat().st_size,
-                "sha256": file_sha256(each),
-            }
-            for each in files
-        },
-    )

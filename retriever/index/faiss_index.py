@@ -1,6 +1,5 @@
-"""The FAISS index behind ``protocols.VectorIndex``: FAISS row numbers never leave this file."""
+"""FAISS behind rows: nothing above this file knows FAISS, and nothing below it knows ids."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import faiss
@@ -9,12 +8,13 @@ from numpy.typing import NDArray
 
 from retriever.data.files import atomic_file
 from retriever.errors import InputError
-from retriever.index.layout import VECTORS
-from retriever.records import Ranking
+
+NOTHING = -1
+"""In place of a row, where fewer were found than were asked for."""
 
 
 class FaissIndex:
-    """Vectors under string ids, compared by inner product.
+    """(N, D) vectors by row, compared by inner product.
 
     Args:
         dimension: D.
@@ -23,75 +23,74 @@ class FaissIndex:
 
     def __init__(self, dimension: int, factory: str = "Flat") -> None:
         self._index = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
-        self._ids: list[str] = []
-        self._known: set[str] = set()
+        self._read_only = False
         _tune(dimension)
-
-    def add(self, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Add (N, D) vectors under N new ids.
-
-        Raises:
-            ValueError: shapes differ, a value is not finite, or an id is there already (FAISS itself accepts all three).
-        """
-        if vectors.shape != (len(ids), self._index.d):
-            raise ValueError(
-                f"{len(ids)} ids with vectors {vectors.shape}, expected ({len(ids)}, {self._index.d})"
-            )
-        if not np.isfinite(vectors).all():
-            raise ValueError("a vector holds a value that is not finite")
-        new = set(ids)
-        if len(new) != len(ids) or not new.isdisjoint(self._known):
-            raise ValueError("an id is in the index already")
-        self._index.add(np.ascontiguousarray(vectors, dtype=np.float32))
-        self._ids.extend(ids)
-        self._known |= new
-
-    def search(self, queries: NDArray[np.float32], k: int) -> list[Ranking]:
-        """(Q, D) → Q rankings of at most k passages; fewer when fewer exist.
-
-        Equal scores are in the order in which the passages were added.
-        """
-        if queries.ndim != 2 or queries.shape[1] != self._index.d:
-            raise ValueError(f"queries {queries.shape}, expected (Q, {self._index.d})")
-        k = min(k, len(self))
-        if not len(queries) or not k:
-            return [Ranking([], []) for _ in queries]
-        scores, rows = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), k)  # (Q, k) each
-        order = np.lexsort((rows, -scores), axis=1)
-        scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
-        return [self._ranking(*found) for found in zip(scores, rows, strict=True)]
-
-    def _ranking(self, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> Ranking:
-        """Rows → ids. FAISS pads with row -1, which in Python would be the last passage."""
-        real = rows >= 0
-        return Ranking([self._ids[row] for row in rows[real].tolist()], scores[real])
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
-    def save(self, folder: Path) -> None:
-        """Write ``vectors.faiss`` into the folder; the ids are the caller's to keep, in the order of adding."""
-        with atomic_file(folder / VECTORS, "wb") as file:
-            faiss.write_index(self._index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
+    @property
+    def dimension(self) -> int:
+        """D."""
+        return int(self._index.d)
 
-    @classmethod
-    def load(cls, folder: Path, ids: Sequence[str]) -> "FaissIndex":
-        """Read ``vectors.faiss``, whose rows have these ids.
+    def add(self, vectors: NDArray[np.floating]) -> None:
+        """Add (n, D) vectors under the next rows.
 
         Raises:
-            InputError: the file is missing or damaged, or the ids are not as many as its rows.
+            ValueError: another shape, or a value that is not finite, which FAISS would make a hit; or the index was opened from a file,
+                which FAISS cannot add to without ending the process.
         """
-        file = folder / VECTORS
+        if self._read_only:
+            raise ValueError("an index that was opened from a file is not added to")
+        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
+            raise ValueError(f"vectors {vectors.shape}, expected (n, {self.dimension})")
+        if not np.isfinite(vectors).all():
+            raise ValueError("a vector holds a value that is not finite")
+        self._index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+
+    def search(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """(Q, D) → (Q, min(k, N)) scores and rows, best first, equal scores by the lower row.
+
+        Where fewer are found, the row is ``NOTHING`` and the score minus infinity.
+        """
+        if queries.ndim != 2 or queries.shape[1] != self.dimension:
+            raise ValueError(f"queries {queries.shape}, expected (Q, {self.dimension})")
+        k = min(k, len(self))
+        if not len(queries) or not k:
+            return np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+        scores, rows = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), k)  # (Q, k) each
+        scores = np.where(rows == NOTHING, -np.inf, scores)
+        order = np.lexsort((rows, -scores), axis=1)
+        return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+
+    def vectors(self, start: int, count: int) -> NDArray[np.float32]:
+        """(count, D) vectors from a row on, as the index holds them."""
+        found: NDArray[np.float32] = self._index.reconstruct_n(start, count)
+        return found
+
+    def save(self, file: Path) -> None:
+        """Write the index into a file, whole or not at all."""
+        with atomic_file(file, "wb") as opened:
+            faiss.write_index(self._index, faiss.PyCallbackIOWriter(opened.write))  # type: ignore[attr-defined]
+
+    @classmethod
+    def load(cls, file: Path, count: int) -> "FaissIndex":
+        """Map an index of ``count`` rows from a file, to be searched; what FAISS cannot map is read.
+
+        Raises:
+            InputError: the file is missing or damaged, or has another number of rows.
+        """
         try:
-            index = faiss.read_index(str(file))
+            index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise InputError(
                 f"cannot be read as a FAISS index ({str(error).splitlines()[0]})", path=file
             ) from None
-        if index.ntotal != len(ids):
-            raise InputError(f"holds {index.ntotal} vectors for {len(ids)} passages", path=file)
+        if index.ntotal != count:
+            raise InputError(f"holds {index.ntotal} vectors for {count} passages", path=file)
         loaded = cls.__new__(cls)
-        loaded._index, loaded._ids, loaded._known = index, list(ids), set(ids)
+        loaded._index, loaded._read_only = index, True
         _tune(index.d)
         return loaded
 

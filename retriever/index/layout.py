@@ -1,26 +1,43 @@
 """Names every file of an index folder, and reads and writes its manifest. Nothing else spells these names.
 
-INDEX/CURRENT                         one line: the generation in force
-INDEX/generation-000001/index.json    the manifest
-INDEX/generation-000001/segments/0001/vectors.faiss, passages.arrow   row n of one is row n of the other
-INDEX/generation-000001/bm25/         optional
-INDEX/shards/                         vectors on the way
+INDEX/CURRENT                          one line: the generation in force
+INDEX/generation-000003/index.json     the manifest; also bm25/ and removed.npy, if there are any
+INDEX/segments/000001/                 vectors.faiss, passages.arrow, id_hashes.npy, id_rows.npy: row n of one is row n of the other
+INDEX/shards/                          vectors on the way
+INDEX/.lock                            held by the one who writes
+
+Segments are never changed. A generation names those that it consists of, so that adding, removing and compacting write new segments
+and a new generation, and put it into force by renaming one small file; what no generation names any more is deleted then.
 """
 
+import hashlib
 import os
+import re
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from retriever.choices import IndexRecipe, PassageFormat, PoolingRequest, Similarity
-from retriever.data.files import atomic_file, read_json, write_json
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.choices import IndexRecipe, PassageFormat, PoolingRequest, Precision, Similarity
+from retriever.data.files import atomic_file, file_sha256, read_json, write_json
 from retriever.errors import InputError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CURRENT = "CURRENT"
 SHARDS = "shards"
+SEGMENTS = "segments"
+LOCK = ".lock"
 VECTORS = "vectors.faiss"
-FIRST_GENERATION = "generation-000001"
+PASSAGES = "passages.arrow"
+REMOVED = "removed.npy"
+HEAD_BYTES = 65_536
+"""Of each file, whose hash is compared at every opening; whole files are hashed by ``ctl index verify``."""
+
+Files = dict[str, dict[str, Any]]
+"""Name in the folder → bytes, sha256, head_sha256."""
 
 
 @dataclass(frozen=True)
@@ -81,43 +98,62 @@ def _located(name: str, folder: str | None, index: Path) -> str:
 
 
 @dataclass(frozen=True)
+class Segment:
+    """Passages that were added together.
+
+    Attributes:
+        name: of its folder.
+        count: rows, those that were removed since included.
+        recipe: how the vectors are indexed.
+        factory: the FAISS factory string.
+        passages_sha256: content of the passages.
+        files: of its folder.
+    """
+
+    name: str
+    count: int
+    recipe: IndexRecipe
+    factory: str
+    passages_sha256: str
+    files: Files = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Manifest:
     """``index.json``. It holds no time and no host name: equal inputs give equal bytes.
 
     Attributes:
-        recipe: how the vectors are indexed.
-        factory: the FAISS factory string.
         similarity: cosine (unit vectors were stored) or dot; either way the index compares by inner product.
         dimension: D.
-        count: passages.
+        count: passages that are there.
+        removed: rows of the segments that are not there any more.
         model: what made the vectors.
         passage_format: how title and text became one input.
         max_length: tokens per passage.
         precision: in which the encoder ran.
-        passages_sha256: content of the passages.
         bm25: whether there is a BM25 index beside.
         versions: of the libraries that wrote it.
-        files: path in the generation → bytes and SHA-256.
+        segments: in the order of their rows.
+        files: of the generation's folder.
     """
 
-    recipe: IndexRecipe
-    factory: str
     similarity: Similarity
     dimension: int
     count: int
+    removed: int
     model: ModelReference
     passage_format: PassageFormat
     max_length: int
-    precision: str
-    passages_sha256: str
+    precision: Precision
     bm25: bool
     versions: dict[str, str]
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    segments: tuple[Segment, ...]
+    files: Files = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Generation:
-    """The files of one generation."""
+    """The files of one generation of an index folder."""
 
     folder: Path
 
@@ -127,24 +163,18 @@ class Generation:
         return self.folder / "index.json"
 
     @property
-    def segment(self) -> Path:
-        """The folder of the vectors and passages."""
-        return self.folder / "segments" / "0001"
-
-    @property
-    def vectors(self) -> Path:
-        """The FAISS index."""
-        return self.segment / VECTORS
-
-    @property
-    def passages(self) -> Path:
-        """The Arrow table of passages."""
-        return self.segment / "passages.arrow"
+    def removed(self) -> Path:
+        """The rows that were removed, (R,) int64, sorted, counted over all segments; if any were."""
+        return self.folder / REMOVED
 
     @property
     def bm25(self) -> Path:
         """The folder of the BM25 index."""
         return self.folder / "bm25"
+
+    def segment(self, name: str) -> Path:
+        """The folder of a segment."""
+        return self.folder.parent / SEGMENTS / name
 
 
 def current_generation(index: Path) -> Generation:
@@ -169,10 +199,38 @@ def current_generation(index: Path) -> Generation:
     return Generation(index / name)
 
 
+def next_name(folder: Path, prefix: str = "") -> str:
+    """``000004``, after the highest number that is in use there; the name of a leftover is not given again."""
+    taken = [
+        int(found[1])
+        for each in (folder.iterdir() if folder.is_dir() else ())
+        if (found := re.fullmatch(rf"{prefix}(\d{{6}})(\.tmp)?", each.name))
+    ]
+    return f"{prefix}{max(taken, default=0) + 1:06d}"
+
+
 def switch_to(index: Path, generation: Generation) -> None:
     """Put a complete generation into force, by rename."""
     with atomic_file(index / CURRENT) as file:
         file.write(generation.folder.name + "\n")
+
+
+def delete_unused(index: Path) -> None:
+    """Delete every generation but the one in force, and every segment that it does not name; all of them before a first one."""
+    kept = {CURRENT}
+    segments: set[str] = set()
+    if (index / CURRENT).is_file():
+        generation = current_generation(index)
+        kept.add(generation.folder.name)
+        segments = {each.name for each in _read(generation).segments}
+    for folder in index.glob("generation-*"):
+        if folder.name not in kept:
+            shutil.rmtree(folder)
+    for folder in (index / SEGMENTS).glob("*"):
+        if folder.name not in segments:
+            shutil.rmtree(folder)
+    if not segments and (index / SEGMENTS).is_dir():
+        (index / SEGMENTS).rmdir()
 
 
 def write_manifest(generation: Generation, manifest: Manifest) -> None:
@@ -181,24 +239,85 @@ def write_manifest(generation: Generation, manifest: Manifest) -> None:
 
 
 def read_manifest(index: Path) -> Manifest:
-    """The manifest of the generation in force; the files it names are there and have their size.
+    """The manifest of the generation in force; the files it names are there, with the size and the beginning that they should have.
 
     Raises:
-        InputError: no index, another format version, or a file that is missing or of another size.
+        InputError: no index, another format version, or a file that is missing or damaged.
     """
     generation = current_generation(index)
+    manifest = _read(generation)
+    check_files(generation.folder, manifest.files)
+    for segment in manifest.segments:
+        check_files(generation.segment(segment.name), segment.files)
+    return manifest
+
+
+def _read(generation: Generation) -> Manifest:
     values = read_json(generation.manifest)
-    if not isinstance(values, dict) or values.pop("format_version", None) != FORMAT_VERSION:
-        raise InputError(f"expected an index of format version {FORMAT_VERSION}", path=generation.manifest)
+    found = values.pop("format_version", None) if isinstance(values, dict) else None
+    if not isinstance(values, dict) or found != FORMAT_VERSION:
+        raise InputError(
+            f"expected an index of format version {FORMAT_VERSION}, found {found}: build it again",
+            path=generation.manifest,
+        )
     try:
-        manifest = Manifest(**{**values, "model": ModelReference(**values["model"])})
+        model, segments = values["model"], values["segments"]
+        return Manifest(
+            **{
+                **values,
+                "model": ModelReference(**model),
+                "segments": tuple(Segment(**each) for each in segments),
+            }
+        )
     except (TypeError, KeyError) as error:
         raise InputError(f"not the manifest of an index ({error})", path=generation.manifest) from None
-    for name, expected in manifest.files.items():
-        file = generation.folder / name
+
+
+def files_of(folder: Path) -> Files:
+    """Size and hashes of every file in a folder."""
+    files = sorted(each for each in folder.rglob("*") if each.is_file())
+    return {
+        each.relative_to(folder).as_posix(): {
+            "bytes": each.stat().st_size,
+            "sha256": file_sha256(each),
+            "head_sha256": _head_sha256(each),
+        }
+        for each in files
+    }
+
+
+def check_files(folder: Path, files: Files, *, whole: bool = False) -> None:
+    """Compare files with what the manifest says of them.
+
+    Args:
+        folder: where they lie.
+        files: what was written.
+        whole: hash them from the first byte to the last, instead of their beginning.
+
+    Raises:
+        InputError: one is missing or damaged.
+    """
+    for name, expected in files.items():
+        file = folder / name
         found = file.stat().st_size if file.is_file() else 0
         if found != expected["bytes"]:
             raise InputError(
                 f"expected {expected['bytes']} bytes, found {found}: the index is damaged", path=file
             )
-    return manifest
+        if _head_sha256(file) != expected["head_sha256"] or (
+            whole and file_sha256(file) != expected["sha256"]
+        ):
+            raise InputError("its content is not what was written: the index is damaged", path=file)
+
+
+def _head_sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.sha256(opened.read(HEAD_BYTES)).hexdigest()
+
+
+def read_removed(generation: Generation) -> NDArray[np.int64]:
+    """The rows that were removed, (R,), sorted."""
+    if not generation.removed.is_file():
+        return np.empty(0, np.int64)
+    found: NDArray[np.int64] = np.load(generation.removed, allow_pickle=False)
+    return found

@@ -15,7 +15,7 @@ from retriever.encoding.dual_encoder import DualEncoder
 from retriever.errors import InputError
 from retriever.index.build import build_index
 from retriever.index.layout import current_generation, read_manifest
-from retriever.index.passage_store import open_passages
+from retriever.index.opened import OpenIndex
 from retriever.records import Passage
 from retriever.search.open import open_searcher
 from tests.tiny import tiny_encoder
@@ -66,7 +66,7 @@ def test_search_finds_what_brute_force_over_the_model_finds(
 
 
 def test_the_passages_come_back_by_id(config: IndexConfig, passages: list[Passage]) -> None:
-    store = open_passages(build_index(config))
+    store = OpenIndex.open(build_index(config))
     assert {id: store[id] for id in store} == {each.id: each for each in passages}
     with pytest.raises(KeyError):
         store["no such id"]
@@ -270,7 +270,7 @@ def test_a_damaged_shard_is_encoded_again(config: IndexConfig, tmp_path: Path) -
 
 def test_a_file_of_another_size_is_a_damaged_index(config: IndexConfig) -> None:
     index = build_index(config)
-    file = current_generation(index).vectors
+    file = index / "segments" / "000001" / "vectors.faiss"
     size = file.stat().st_size
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(InputError) as error:
@@ -288,8 +288,8 @@ def test_what_is_no_index_is_said_so(tmp_path: Path) -> None:
 
 
 def test_a_build_killed_before_its_first_shard_can_be_run_again(config: IndexConfig) -> None:
-    (config.output / "generation-000001.tmp" / "segments" / "0001").mkdir(parents=True)
-    (config.output / "generation-000001.tmp" / "segments" / "0001" / "passages.arrow").write_bytes(b"half")
+    (config.output / "segments" / "000001.tmp").mkdir(parents=True)
+    (config.output / "segments" / "000001.tmp" / "passages.arrow").write_bytes(b"half")
     assert opened(build_index(config)).search(["cat"], 1)[0].ids
 
 

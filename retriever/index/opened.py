@@ -1,0 +1,162 @@
+"""An index folder, opened: its passages by id and by row, its vectors, and what was removed from them. Nothing here writes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, compress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.data.arrow import PassageTable
+from retriever.errors import InputError
+from retriever.index.id_table import ABSENT, IdTable
+from retriever.index.layout import (
+    PASSAGES,
+    VECTORS,
+    Generation,
+    Manifest,
+    Segment,
+    current_generation,
+    read_manifest,
+    read_removed,
+)
+from retriever.records import Passage
+
+
+@dataclass(frozen=True)
+class OpenSegment:
+    """A segment whose passages are mapped.
+
+    Attributes:
+        entry: what the manifest says of it.
+        folder: where it lies.
+        start: its first row among those of all segments.
+        passages: by row.
+        ids: id → row.
+    """
+
+    entry: Segment
+    folder: Path
+    start: int
+    passages: PassageTable
+    ids: IdTable
+
+    @classmethod
+    def open(cls, entry: Segment, folder: Path, start: int) -> "OpenSegment":
+        """Map what lies in the folder.
+
+        Raises:
+            InputError: a file is missing, damaged, or does not have as many rows as the manifest says.
+        """
+        passages = PassageTable(folder / PASSAGES)
+        if len(passages) != entry.count:
+            raise InputError(f"holds {len(passages)} passages, not {entry.count}", path=folder / PASSAGES)
+        ids = IdTable.load(folder, entry.count, lambda row: passages.ids([row])[0])
+        return cls(entry, folder, start, passages, ids)
+
+    @property
+    def vectors(self) -> Path:
+        """The file of the vectors."""
+        return self.folder / VECTORS
+
+
+class OpenIndex(Mapping[str, Passage]):
+    """The passages of an index folder by id, and everything else that lies in it, in the generation that is in force now.
+
+    Rows count over all segments, and those of removed passages stay: a row means one passage as long as the generation lasts.
+
+    Args:
+        path: the index folder.
+        generation: the one in force.
+        manifest: its manifest.
+        segments: all of it.
+        removed: (R,) rows, sorted.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        generation: Generation,
+        manifest: Manifest,
+        segments: Sequence[OpenSegment],
+        removed: NDArray[np.int64],
+    ) -> None:
+        self.path, self.generation, self.manifest = path, generation, manifest
+        self.segments, self.removed = segments, removed
+
+    @classmethod
+    def open(cls, path: Path) -> "OpenIndex":
+        """Open an index folder; one that is replaced at this very moment is opened as it is afterwards.
+
+        Raises:
+            InputError: no index, or a damaged one.
+        """
+        while True:
+            generation = current_generation(path)
+            try:
+                manifest = read_manifest(path)
+                starts = accumulate((each.count for each in manifest.segments), initial=0)
+                segments = [
+                    OpenSegment.open(entry, generation.segment(entry.name), start)
+                    for entry, start in zip(manifest.segments, starts, strict=False)
+                ]
+                removed = read_removed(generation)
+            except (InputError, OSError):
+                if current_generation(path) == generation:
+                    raise
+                continue
+            if current_generation(path) == generation:
+                return cls(path, generation, manifest, segments, removed)
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of all segments, those of removed passages included."""
+        return sum(each.entry.count for each in self.segments)
+
+    def row_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """(len(ids),) rows of the passages; ``ABSENT`` where there is none, or none any more."""
+        found = np.full(len(ids), ABSENT)
+        for segment in self.segments:
+            rows = segment.ids.rows_of(ids)
+            there = rows != ABSENT
+            there[there] = ~self.is_removed(rows[there] + segment.start)
+            found[there] = rows[there] + segment.start
+        return found
+
+    def is_removed(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each row's passage was removed; any shape."""
+        place = np.searchsorted(self.removed, rows)
+        return np.append(self.removed, -1)[place] == rows
+
+    def ids_of(self, rows: NDArray[np.int64]) -> list[str]:
+        """The ids of (n,) rows."""
+        ids = np.empty(len(rows), dtype=object)
+        for segment in self.segments:
+            own = (rows >= segment.start) & (rows < segment.start + segment.entry.count)
+            ids[own] = segment.passages.ids((rows[own] - segment.start).tolist())
+        return list(ids)
+
+    def live_rows(self, segment: OpenSegment) -> NDArray[np.int64]:
+        """The rows of a segment, counted in it, whose passages are there."""
+        rows = np.arange(segment.entry.count)
+        return rows[~self.is_removed(rows + segment.start)]
+
+    def passages(self) -> Iterator[Passage]:
+        """All passages that are there, in the order of their rows."""
+        for segment in self.segments:
+            rows = np.arange(segment.start, segment.start + segment.entry.count)
+            yield from compress(segment.passages, ~self.is_removed(rows))
+
+    def __getitem__(self, id: str) -> Passage:
+        (row,) = self.row_of([id])
+        if row == ABSENT:
+            raise KeyError(id)
+        segment = next(each for each in reversed(self.segments) if each.start <= row)
+        return segment.passages[int(row) - segment.start]
+
+    def __iter__(self) -> Iterator[str]:
+        return (passage.id for passage in self.passages())
+
+    def __len__(self) -> int:
+        return self.manifest.count

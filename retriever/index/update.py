@@ -1,0 +1,148 @@
+"""Changing an index that is in use: adding, removing and compacting. Readers see it as it was or as it is, never in between."""
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.config import IndexAddConfig
+from retriever.data.arrow import PassageTable
+from retriever.data.corpus import read_passages
+from retriever.errors import InputError
+from retriever.index.build import encoded_by
+from retriever.index.faiss_index import FaissIndex
+from retriever.index.id_table import ABSENT
+from retriever.index.layout import PASSAGES, SHARDS
+from retriever.index.model import load_model
+from retriever.index.opened import OpenIndex
+from retriever.index.writing import put_into_force, write_segment, writer
+from retriever.protocols import Progress, no_progress
+from retriever.records import Passage
+
+logger = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 65_536
+
+
+def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) -> OpenIndex:
+    """Encode passages with the index's own model and add them as a segment; a run that was killed goes on.
+
+    Raises:
+        InputError: bad passages, an id that is there already (unless ``replace``), or another model. The index is as it was then.
+    """
+    index = config.index
+    opened = OpenIndex.open(index)
+    model = load_model(
+        index,
+        opened.manifest,
+        model=config.model,
+        passage_model=config.passage_model,
+        device=config.device,
+        for_passages=True,
+    )
+    logger.info(model.describe())
+    with writer(index):
+        opened = OpenIndex.open(index)  # it may have changed while the model was loaded
+        replaced: list[NDArray[np.int64]] = []
+        segment = write_segment(
+            index,
+            _new_passages(config, opened, replaced),
+            encoded_by(model, index, shard_size=config.shard_size, progress=progress),
+            recipe=opened.segments[-1].entry.recipe,
+            dimension=model.dimension,
+        )
+        table = PassageTable(opened.generation.segment(segment.name) / PASSAGES)
+        removed = np.union1d(opened.removed, np.concatenate(replaced))
+        manifest = replace(opened.manifest, segments=(*opened.manifest.segments, segment))
+
+        def passages() -> Iterator[Passage]:
+            yield from OpenIndex(
+                index, opened.generation, opened.manifest, opened.segments, removed
+            ).passages()
+            yield from table
+
+        put_into_force(index, manifest, removed, passages=passages, progress=progress)
+        shutil.rmtree(index / SHARDS)
+    return OpenIndex.open(index)
+
+
+def _new_passages(
+    config: IndexAddConfig, opened: OpenIndex, replaced: list[NDArray[np.int64]]
+) -> Iterator[Passage]:
+    """The passages of the file; the rows of those that they replace are noted."""
+    batch: list[Passage] = []
+
+    def checked() -> list[Passage]:
+        rows = opened.row_of([each.id for each in batch])
+        there = rows != ABSENT
+        if there.any() and not config.replace:
+            first = batch[int(there.argmax())].id
+            raise InputError(
+                f"passage '{first}' is in the index already: --replace puts the new one in its place",
+                path=config.passages,
+            )
+        replaced.append(rows[there])
+        return batch
+
+    for passage in read_passages(config.passages):
+        batch.append(passage)
+        if len(batch) == ROWS_AT_ONCE:
+            yield from checked()
+            batch.clear()
+    yield from checked()
+
+
+def remove_passages(index: Path, ids: Sequence[str], *, progress: Progress = no_progress) -> OpenIndex:
+    """Remove passages by id.
+
+    Raises:
+        InputError: an id that is not there, or no passage would be left. The index is as it was then.
+    """
+    with writer(index):
+        opened = OpenIndex.open(index)
+        rows = opened.row_of(ids)
+        if (rows == ABSENT).any():
+            raise InputError(f"no passage '{ids[int((rows == ABSENT).argmax())]}' in this index", path=index)
+        removed = np.union1d(opened.removed, rows)
+        if len(removed) == opened.num_rows:
+            raise InputError("no passage would be left: delete the folder instead", path=index)
+        left = OpenIndex(index, opened.generation, opened.manifest, opened.segments, removed)
+        put_into_force(index, opened.manifest, removed, passages=left.passages, progress=progress)
+    return OpenIndex.open(index)
+
+
+def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex:
+    """Write all passages that are there into one segment, without those that were removed. Nothing is encoded again.
+
+    Raises:
+        InputError: no index.
+    """
+    with writer(index):
+        opened = OpenIndex.open(index)
+        if len(opened.segments) == 1 and not len(opened.removed):
+            return opened
+        segment = write_segment(
+            index,
+            opened.passages(),
+            lambda table, passages_sha256: _live_vectors(opened),
+            recipe=opened.segments[0].entry.recipe,
+            dimension=opened.manifest.dimension,
+        )
+        manifest = replace(opened.manifest, segments=(segment,))
+        nothing = np.empty(0, np.int64)
+        put_into_force(index, manifest, nothing, passages=opened.passages, progress=progress)
+    return OpenIndex.open(index)
+
+
+def _live_vectors(opened: OpenIndex) -> Iterator[NDArray[np.float32]]:
+    """The stored vectors of all passages that are there, in the order of their rows."""
+    for segment in opened.segments:
+        vectors = FaissIndex.load(segment.vectors, segment.entry.count)
+        for start in range(0, segment.entry.count, ROWS_AT_ONCE):
+            part = vectors.vectors(start, min(ROWS_AT_ONCE, segment.entry.count - start))
+            rows = np.arange(start, start + len(part)) + segment.start
+            yield part[~opened.is_removed(rows)]

@@ -1,0 +1,106 @@
+"""The vectors of all segments as one index under ids: ``protocols.VectorIndex``. Rows do not leave this folder."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.index.faiss_index import NOTHING, FaissIndex
+from retriever.index.opened import OpenIndex
+from retriever.records import Ranking
+
+Found = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""(Q, k) scores and rows, best first."""
+
+
+class RowIndex(Protocol):
+    """Vectors by row: FAISS, or exact search in torch."""
+
+    def search(self, queries: NDArray[np.float32], k: int) -> Found:
+        """(Q, D) → at most k scores and rows a query, ``NOTHING`` where fewer were found."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class SegmentedVectors:
+    """Searches every segment and merges what they find, without what was removed.
+
+    Args:
+        index: the opened index folder.
+        segments: the vectors of each of its segments.
+    """
+
+    def __init__(self, index: OpenIndex, segments: Sequence[RowIndex]) -> None:
+        self._index = index
+        self._segments = list(zip(segments, index.segments, strict=True))
+
+    @classmethod
+    def of(cls, index: OpenIndex) -> "SegmentedVectors":
+        """The vectors of an index folder, mapped."""
+        return cls(index, [FaissIndex.load(each.vectors, each.entry.count) for each in index.segments])
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def search(self, queries: NDArray[np.float32], k: int) -> list[Ranking]:
+        """(Q, D) → Q rankings of at most k passages; equal scores in the order in which the passages were added."""
+        if not len(queries):
+            return []
+        found = [
+            search_live(vectors, queries, k, partial(self._is_gone, start=each.start))
+            for vectors, each in self._segments
+        ]
+        scores = np.concatenate([scores for scores, _ in found], axis=1)  # (Q, segments · k)
+        rows = np.concatenate(
+            [_shifted(rows, each.start) for (_, rows), (_, each) in zip(found, self._segments, strict=True)],
+            axis=1,
+        )
+        best = np.lexsort((rows, -scores), axis=1)[:, :k]
+        scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
+        return self._rankings(scores, rows)
+
+    def _is_gone(self, rows: NDArray[np.int64], start: int) -> NDArray[np.bool_]:
+        return (rows == NOTHING) | self._index.is_removed(rows + start)
+
+    def _rankings(self, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> list[Ranking]:
+        real = rows != NOTHING  # (Q, k); a row -1 would be the last passage in Python
+        ids = iter(self._index.ids_of(rows[real]))
+        return [
+            Ranking([next(ids) for _ in range(int(own.sum()))], each[own])
+            for each, own in zip(scores, real, strict=True)
+        ]
+
+
+def search_live(
+    vectors: RowIndex,
+    queries: NDArray[np.float32],
+    k: int,
+    is_gone: Callable[[NDArray[np.int64]], NDArray[np.bool_]],
+) -> Found:
+    """The best k rows of each query that are not gone: more are asked for until there are enough.
+
+    Returns:
+        (Q, k) scores and rows; ``NOTHING`` and minus infinity where fewer were found.
+    """
+    depth = min(k, len(vectors))
+    while True:
+        scores, rows = vectors.search(queries, depth)
+        gone = is_gone(rows)  # (Q, depth)
+        exhausted = depth == len(vectors) or bool((rows == NOTHING).any(1).all())
+        if exhausted or int((~gone).sum(1).min()) >= k:
+            break
+        depth = min(2 * depth + int(gone.sum(1).max()), len(vectors))
+    order = np.argsort(gone, axis=1, kind="stable")[:, :k]  # what is there first, in its order
+    scores, rows = np.where(gone, -np.inf, scores), np.where(gone, NOTHING, rows)
+    missing = ((0, 0), (0, k - order.shape[1]))
+    return (
+        np.pad(np.take_along_axis(scores, order, 1), missing, constant_values=-np.inf).astype(np.float32),
+        np.pad(np.take_along_axis(rows, order, 1), missing, constant_values=NOTHING),
+    )
+
+
+def _shifted(rows: NDArray[np.int64], start: int) -> NDArray[np.int64]:
+    return np.where(rows == NOTHING, NOTHING, rows + start)

@@ -1,0 +1,142 @@
+"""Writing into an index folder: one writer at a time, new segments and new generations, and nothing of what was there changed."""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from retriever.choices import IndexRecipe
+from retriever.data.arrow import PassageTable, write_passage_table
+from retriever.data.folders import sync_tree
+from retriever.errors import InputError
+from retriever.index.faiss_index import FaissIndex
+from retriever.index.id_table import write_id_table
+from retriever.index.layout import (
+    LOCK,
+    PASSAGES,
+    SEGMENTS,
+    VECTORS,
+    Generation,
+    Manifest,
+    Segment,
+    delete_unused,
+    files_of,
+    next_name,
+    switch_to,
+    write_manifest,
+)
+from retriever.index.recipes import FACTORY
+from retriever.lexical.bm25 import build_bm25
+from retriever.protocols import Progress
+from retriever.records import Passage
+
+logger = logging.getLogger(__name__)
+
+VectorsOf = Callable[[PassageTable, str], Iterable[NDArray[np.floating]]]
+"""The written passages and their SHA-256 → their vectors in that order, (n, D) at a time."""
+
+
+@contextmanager
+def writer(index: Path) -> Iterator[None]:
+    """Be the one who writes into the folder; what a killed writer left, and on an error what this one did, is deleted.
+
+    Shards stay in both cases, so that a build goes on where it was.
+
+    Raises:
+        InputError: another process is writing into it.
+    """
+    was_there = index.exists()
+    index.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(index / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            "another process is writing into this index: wait until it is done", path=index
+        ) from None
+    try:
+        delete_unused(index)
+        yield
+    finally:
+        delete_unused(index)
+        lock.release()
+        if not was_there and {each.name for each in index.iterdir()} <= {LOCK}:
+            (index / LOCK).unlink(missing_ok=True)
+            index.rmdir()
+
+
+def write_segment(
+    index: Path, passages: Iterable[Passage], vectors_of: VectorsOf, *, recipe: IndexRecipe, dimension: int
+) -> Segment:
+    """Write passages and their vectors into a new folder, which no generation names yet.
+
+    Args:
+        index: the index folder.
+        passages: at least one; their ids differ.
+        vectors_of: makes their vectors.
+        recipe: how to index them.
+        dimension: D.
+    """
+    folders = index / SEGMENTS
+    with _new_folder(folders, next_name(folders)) as folder:
+        count, passages_sha256 = write_passage_table(folder / PASSAGES, passages)
+        table, found = PassageTable(folder / PASSAGES), FaissIndex(dimension, FACTORY[recipe])
+        for vectors in vectors_of(table, passages_sha256):
+            found.add(vectors)
+        if len(found) != count:
+            raise ValueError(f"{len(found)} vectors for {count} passages")
+        found.save(folder / VECTORS)
+        write_id_table(folder, table.all_ids())
+    entry = Segment(folder.stem, count, recipe, FACTORY[recipe], passages_sha256)
+    return replace(entry, files=files_of(folders / entry.name))
+
+
+def put_into_force(
+    index: Path,
+    manifest: Manifest,
+    removed: NDArray[np.int64],
+    *,
+    passages: Callable[[], Iterable[Passage]],
+    progress: Progress,
+) -> None:
+    """Write a generation and switch to it.
+
+    Args:
+        index: the index folder.
+        manifest: of the generation; its files, and how many passages there are, are found out here.
+        removed: rows of its segments that are gone, sorted.
+        passages: all that are there, for BM25.
+        progress: opens progress displays.
+    """
+    name = next_name(index, "generation-")
+    with _new_folder(index, name) as folder:
+        generation = Generation(folder)
+        if len(removed):
+            np.save(generation.removed, removed, allow_pickle=False)
+        if manifest.bm25:
+            generation.bm25.mkdir()
+            build_bm25(passages(), generation.bm25, progress=progress)
+        count = sum(each.count for each in manifest.segments) - len(removed)
+        whole = replace(manifest, count=count, removed=len(removed), files=files_of(folder))
+        write_manifest(generation, whole)
+    switch_to(index, Generation(index / name))
+
+
+@contextmanager
+def _new_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A folder to write into, which gets its name when everything in it is on the disk."""
+    temporary = parent / f"{name}.tmp"
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_tree(temporary)
+    temporary.rename(parent / name)
