@@ -13,7 +13,7 @@ import typer
 from cli import eval as evaluation
 from cli import index, info, mine, plot, search, train
 from cli.logs import configure_logs
-from cli.options import add_command
+from cli.options import add_command, add_group
 from retriever.errors import InputError
 from retriever.heap import keep_freed_memory
 
@@ -30,7 +30,11 @@ app = typer.Typer(
 add_command(app, "train-simcse", train.train_simcse)
 add_command(app, "train-dpr", train.train_dpr)
 add_command(app, "mine", mine.mine)
-add_command(app, "index", index.index)
+indexes = add_group(app, "index", index.index)
+add_command(indexes, "add", index.add)
+add_command(indexes, "remove", index.remove)
+add_command(indexes, "compact", index.compact)
+add_command(indexes, "verify", index.verify)
 add_command(app, "search", search.search)
 app.add_typer(evaluation.app, name="eval", short_help=evaluation.HELP)
 add_command(app, "plot", plot.plot)

@@ -6,13 +6,13 @@ the config's fields. All of Typer's defaults are None, so that only the flags th
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from retriever.errors import InputError
 from retriever.settings import Config, optional_inner
@@ -21,6 +21,7 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 CONFIG_FLAG = "config_file"
 HELP_WIDTH = 110
+WIDE = {"max_content_width": HELP_WIDTH}
 LONGEST_METAVAR = 60
 JSON_HELP = "Print JSON, one object a line, instead of a table."
 
@@ -29,15 +30,29 @@ class PanelledCommand(TyperCommand):
     """A command whose plain help has a section for each group of settings; it fits a terminal of 80 columns."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  (Typer keeps both types private)
-        """Write the sections in the order in which the parameters first name them."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for each in self.get_params(ctx):
-            record = each.get_help_record(ctx)
-            if record is not None:
-                sections.setdefault(getattr(each, "rich_help_panel", None) or "Options", []).append(record)
-        for title, records in sections.items():
-            with formatter.section(title):
-                formatter.write_dl(records)
+        """Write the sections."""
+        write_panels(self, ctx, formatter)
+
+
+class PanelledGroup(TyperGroup):
+    """A group of commands that is a command itself; its help has its own settings first, as those of ``PanelledCommand``."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  (as above)
+        """Write the sections, then the commands."""
+        write_panels(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+def write_panels(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  (as above)
+    """Write the sections in the order in which the parameters first name them."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for each in command.get_params(ctx):
+        record = each.get_help_record(ctx)
+        if record is not None:
+            sections.setdefault(getattr(each, "rich_help_panel", None) or "Options", []).append(record)
+    for title, records in sections.items():
+        with formatter.section(title):
+            formatter.write_dl(records)
 
 
 def add_command(app: typer.Typer, name: str, function: Callable[..., None]) -> None:
@@ -48,10 +63,40 @@ def add_command(app: typer.Typer, name: str, function: Callable[..., None]) -> N
         name: the command's name on the command line.
         function: takes ``config: SomeConfig`` first, and may take ``as_json: bool``; its docstring is the help.
     """
+    app.command(name, cls=PanelledCommand, short_help=short_help(function), context_settings=WIDE)(
+        typer_command(function, [])
+    )
+
+
+def add_group(app: typer.Typer, name: str, function: Callable[..., None]) -> typer.Typer:
+    """Register a command as ``add_command`` does, which other commands can be added to: ``ctl index`` and ``ctl index add``.
+
+    Returns:
+        The group.
+    """
+    group = typer.Typer(rich_markup_mode=None, add_completion=False)
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    group.callback(invoke_without_command=True)(typer_command(function, [context]))
+    app.add_typer(group, name=name, cls=PanelledGroup, short_help=short_help(function), context_settings=WIDE)
+    return group
+
+
+def short_help(function: Callable[..., None]) -> str:
+    """The first line of a command's docstring."""
+    return inspect.cleandoc(function.__doc__ or "").partition("\n")[0]
+
+
+def typer_command(function: Callable[..., None], before: Sequence[inspect.Parameter]) -> Callable[..., None]:
+    """The function of a config as one of flags, with the signature that Typer reads; ``before`` are parameters that Typer fills."""
     config_class: type[Config] = get_type_hints(function)["config"]
     with_json = "as_json" in inspect.signature(function).parameters
 
     def command(**values: Any) -> None:  # noqa: ANN401  (whatever types the flags have)
+        context: typer.Context | None = values.pop("context", None)
+        if context is not None and context.invoked_subcommand is not None:
+            if any(each not in (None, [], ()) for each in values.values()):
+                raise InputError(f"options of {context.invoked_subcommand} stand after it")
+            return
         own = {"as_json": bool(values.pop("as_json"))} if with_json else {}
         file = values.pop(CONFIG_FLAG)
         function(resolve(config_class, given_flags(values), file), **own)
@@ -59,15 +104,14 @@ def add_command(app: typer.Typer, name: str, function: Callable[..., None]) -> N
     command.__name__ = function.__name__
     command.__doc__ = function.__doc__
     parameters = [
+        *before,
         *parameters_of(config_class),
         config_parameter(),
         *([json_parameter()] if with_json else []),
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
     command.__annotations__ = {each.name: each.annotation for each in parameters}
-    short_help = inspect.cleandoc(function.__doc__ or "").partition("\n")[0]
-    settings = {"max_content_width": HELP_WIDTH}
-    app.command(name, cls=PanelledCommand, short_help=short_help, context_settings=settings)(command)
+    return command
 
 
 def given_flags(values: Mapping[str, object]) -> dict[str, object]:

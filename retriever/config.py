@@ -410,14 +410,9 @@ class IndexConfig(TwoEncodersConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexAddConfig(Config):
-    """Adding"""
+class IndexModelConfig(Config):
+    """Model"""
 
-    index: Path = setting("The index folder.", positional=True)
-    passages: Path = setting("Passages to add, in any format that ctl index reads.")
-    replace: bool = setting(
-        "A passage whose id is in the index already takes the place of the one that is there.", default=False
-    )
     model: str | None = setting(
         "The model that the index was built with, if it lies elsewhere now.",
         default=None,
@@ -429,7 +424,20 @@ class IndexAddConfig(Config):
         source="what the index was built with",
     )
     device: str = setting(
-        "auto, cpu, cuda, cuda:N or mps.", default="auto", source="the GPU where there is one"
+        "auto, cpu, cuda, cuda:N or mps. The precision is that of the index.",
+        default="auto",
+        source="the GPU where there is one",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexAddConfig(IndexModelConfig):
+    """Adding"""
+
+    index: Path = setting("The index folder.", positional=True)
+    passages: Path = setting("Passages to add, in any format that ctl index reads.")
+    replace: bool = setting(
+        "A passage whose id is in the index already takes the place of the one that is there.", default=False
     )
     shard_size: int = setting(
         "Passages per shard: what a killed run encodes again at most.",
@@ -453,6 +461,19 @@ class IndexCompactConfig(Config):
     """Compacting"""
 
     index: Path = setting("The index folder.", positional=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexVerifyConfig(IndexModelConfig):
+    """Verifying"""
+
+    index: Path = setting("The index folder.", positional=True)
+    sample: int = setting(
+        "Passages of each segment that are encoded again; 0: none, and no model is needed.",
+        default=100,
+        source="a second or two on a CPU",
+        at_least=0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.shards import embed_corpus
 from retriever.index.layout import (
     CURRENT,
+    GENERATION,
     LOCK,
     PASSAGES,
     SEGMENTS,
@@ -24,6 +25,7 @@ from retriever.index.layout import (
     Generation,
     Manifest,
     ModelReference,
+    numbered,
 )
 from retriever.index.writing import VectorsOf, put_into_force, write_segment, writer
 from retriever.protocols import Progress, no_progress
@@ -112,6 +114,9 @@ def encoded_by(model: DualEncoder, index: Path, *, shard_size: int, progress: Pr
 
 def _require_free(output: Path) -> None:
     """The output is new or empty, or holds what a killed build left: shards, and what is not yet in force."""
-    left = {each.name for each in output.iterdir()} if output.is_dir() else {str(output)}
-    if not all(each in (SHARDS, SEGMENTS, LOCK) or each.startswith("generation-") for each in left):
+    left = set(output.iterdir()) if output.is_dir() else {output}
+    left -= {output / SHARDS, output / LOCK, *numbered(output, GENERATION)}
+    if output / SEGMENTS in left and set((output / SEGMENTS).iterdir()) == set(numbered(output / SEGMENTS)):
+        left.remove(output / SEGMENTS)
+    if left:
         require_new_folder(output)

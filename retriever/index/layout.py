@@ -29,6 +29,7 @@ FORMAT_VERSION = 2
 CURRENT = "CURRENT"
 SHARDS = "shards"
 SEGMENTS = "segments"
+GENERATION = "generation-"
 LOCK = ".lock"
 VECTORS = "vectors.faiss"
 PASSAGES = "passages.arrow"
@@ -199,14 +200,18 @@ def current_generation(index: Path) -> Generation:
     return Generation(index / name)
 
 
-def next_name(folder: Path, prefix: str = "") -> str:
-    """``000004``, after the highest number that is in use there; the name of a leftover is not given again."""
-    taken = [
-        int(found[1])
-        for each in (folder.iterdir() if folder.is_dir() else ())
+def numbered(folder: Path, prefix: str = "") -> dict[Path, int]:
+    """The folders that this program made there, whole or on the way (``000003``, ``000004.tmp``), with their numbers."""
+    return {
+        each: int(found[1])
+        for each in (sorted(folder.iterdir()) if folder.is_dir() else ())
         if (found := re.fullmatch(rf"{prefix}(\d{{6}})(\.tmp)?", each.name))
-    ]
-    return f"{prefix}{max(taken, default=0) + 1:06d}"
+    }
+
+
+def next_name(folder: Path, prefix: str = "") -> str:
+    """The name after the highest number that is in use there."""
+    return f"{prefix}{max(numbered(folder, prefix).values(), default=0) + 1:06d}"
 
 
 def switch_to(index: Path, generation: Generation) -> None:
@@ -216,20 +221,21 @@ def switch_to(index: Path, generation: Generation) -> None:
 
 
 def delete_unused(index: Path) -> None:
-    """Delete every generation but the one in force, and every segment that it does not name; all of them before a first one."""
-    kept = {CURRENT}
-    segments: set[str] = set()
+    """Delete every generation but the one in force, and every segment that it does not name; all of them before a first one.
+
+    Nothing is deleted that has not the name of a generation or a segment.
+    """
+    kept: set[Path] = set()
     if (index / CURRENT).is_file():
         generation = current_generation(index)
-        kept.add(generation.folder.name)
-        segments = {each.name for each in _read(generation).segments}
-    for folder in index.glob("generation-*"):
-        if folder.name not in kept:
+        segments = _read(generation).segments
+        kept = {generation.folder, *(generation.segment(each.name) for each in segments)}
+    for folder in [*numbered(index, GENERATION), *numbered(index / SEGMENTS)]:
+        if folder not in kept:
             shutil.rmtree(folder)
-    for folder in (index / SEGMENTS).glob("*"):
-        if folder.name not in segments:
-            shutil.rmtree(folder)
-    if not segments and (index / SEGMENTS).is_dir():
+    for file in index.glob(f".{CURRENT}.*.tmp"):  # of a switch that was killed
+        file.unlink()
+    if (index / SEGMENTS).is_dir() and not any((index / SEGMENTS).iterdir()):
         (index / SEGMENTS).rmdir()
 
 

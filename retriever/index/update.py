@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.config import IndexAddConfig
+from retriever.config import IndexAddConfig, IndexRemoveConfig
 from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
+from retriever.data.lines import read_lines
 from retriever.errors import InputError
 from retriever.index.build import encoded_by
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import ABSENT
-from retriever.index.layout import PASSAGES, SHARDS
+from retriever.index.layout import PASSAGES, SHARDS, current_generation
 from retriever.index.model import load_model
 from retriever.index.opened import OpenIndex
 from retriever.index.writing import put_into_force, write_segment, writer
@@ -96,12 +97,26 @@ def _new_passages(
     yield from checked()
 
 
+def ids_to_remove(config: IndexRemoveConfig) -> list[str]:
+    """The ids on the command line and in the file, each once.
+
+    Raises:
+        InputError: there are none.
+    """
+    lines = () if config.ids_file is None else (line for _, line in read_lines(config.ids_file))
+    ids = list(dict.fromkeys([*config.ids, *(line for line in lines if line)]))
+    if not ids:
+        raise InputError("give the ids of passages, or --ids-file", path=config.ids_file)
+    return ids
+
+
 def remove_passages(index: Path, ids: Sequence[str], *, progress: Progress = no_progress) -> OpenIndex:
     """Remove passages by id.
 
     Raises:
         InputError: an id that is not there, or no passage would be left. The index is as it was then.
     """
+    current_generation(index)  # else the folder is none of ours
     with writer(index):
         opened = OpenIndex.open(index)
         rows = opened.row_of(ids)
@@ -121,6 +136,7 @@ def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex
     Raises:
         InputError: no index.
     """
+    current_generation(index)  # as above
     with writer(index):
         opened = OpenIndex.open(index)
         if len(opened.segments) == 1 and not len(opened.removed):

@@ -18,6 +18,7 @@ from retriever.errors import InputError
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import write_id_table
 from retriever.index.layout import (
+    GENERATION,
     LOCK,
     PASSAGES,
     SEGMENTS,
@@ -114,7 +115,7 @@ def put_into_force(
         passages: all that are there, for BM25.
         progress: opens progress displays.
     """
-    name = next_name(index, "generation-")
+    name = next_name(index, GENERATION)
     with _new_folder(index, name) as folder:
         generation = Generation(folder)
         if len(removed):

@@ -1,0 +1,305 @@
+"""Adding to, removing from and compacting an index that is in use, and what happens when that is interrupted."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+from retriever.config import IndexAddConfig, IndexConfig, IndexRemoveConfig, IndexVerifyConfig
+from retriever.encoding.dual_encoder import DualEncoder
+from retriever.errors import InputError
+from retriever.index.build import build_index
+from retriever.index.layout import current_generation, read_manifest
+from retriever.index.opened import OpenIndex
+from retriever.index.update import add_passages, compact_index, ids_to_remove, remove_passages
+from retriever.index.verify import verify_index
+from retriever.records import Passage
+from retriever.search.open import open_searcher
+
+QUESTIONS = ["what is the capital of france", "who plays the piano"]
+
+
+def write_passages(path: Path, passages: list[Passage]) -> Path:
+    lines = [json.dumps({"id": each.id, "title": each.title, "text": each.text}) for each in passages]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def build(folder: Path, passages: list[Passage], model: Path, **options: object) -> Path:
+    folder.mkdir(exist_ok=True)
+    return build_index(
+        IndexConfig(
+            passages=write_passages(folder / "passages.jsonl", passages),
+            model=str(model),
+            output=folder / "index",
+            shard_size=3,
+            device="cpu",
+            precision="fp32",
+            **options,
+        )
+    )
+
+
+def addition(index: Path, passages: list[Passage], **options: object) -> IndexAddConfig:
+    file = write_passages(index.parent / "more.jsonl", passages)
+    return IndexAddConfig(index=index, passages=file, device="cpu", shard_size=2, **options)
+
+
+def found(index: Path, k: int = 20, **options: object) -> list[dict[str, float]]:
+    searcher = open_searcher(index, device="cpu", precision="fp32", **options)
+    return [dict(zip(each.ids, each.scores, strict=True)) for each in searcher.search(QUESTIONS, k)]
+
+
+def same(first: list[dict[str, float]], second: list[dict[str, float]]) -> None:
+    """The same passages in the same order, with the same scores but for the batches that they were encoded in."""
+    for one, other in zip(first, second, strict=True):
+        assert list(one) == list(other)
+        np.testing.assert_allclose(list(one.values()), list(other.values()), atol=1e-5)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+@pytest.fixture
+def index(tmp_path: Path, passages: list[Passage], model_folder: Path) -> Path:
+    return build(tmp_path / "home", passages[:6], model_folder, bm25=True)
+
+
+@pytest.mark.parametrize("mode", ["dense", "bm25", "hybrid"])
+def test_adding_in_parts_is_building_at_once(
+    index: Path, passages: list[Passage], model_folder: Path, tmp_path: Path, mode: str
+) -> None:
+    add_passages(addition(index, passages[6:8]))
+    opened = add_passages(addition(index, passages[8:]))
+    assert len(opened.segments) == 3
+    assert dict(opened) == {each.id: each for each in passages}
+    at_once = build(tmp_path / "once", passages, model_folder, bm25=True)
+    same(found(index, mode=mode), found(at_once, mode=mode))
+    assert not (index / "shards").exists()
+
+
+@pytest.mark.parametrize("mode", ["dense", "bm25"])
+def test_removing_is_building_without(
+    index: Path, passages: list[Passage], model_folder: Path, tmp_path: Path, mode: str
+) -> None:
+    add_passages(addition(index, passages[6:]))
+    opened = remove_passages(index, ["p1", "p7", "p9"])
+    left = [each for each in passages if each.id not in ("p1", "p7", "p9")]
+    assert list(opened) == [each.id for each in left]
+    assert len(opened) == len(left)
+    assert "p7" not in opened
+    with pytest.raises(KeyError):
+        opened["p7"]
+    without = build(tmp_path / "without", left, model_folder, bm25=True)
+    same(found(index, mode=mode), found(without, mode=mode))
+    same(found(index, k=2, mode=mode), found(without, k=2, mode=mode))
+
+
+def test_compacting_changes_nothing_that_is_found_and_drops_what_was_removed(
+    index: Path, passages: list[Passage]
+) -> None:
+    add_passages(addition(index, passages[6:]))
+    remove_passages(index, ["p1", "p7"])
+    before = found(index)
+    opened = compact_index(index)
+    assert found(index) == before  # to the last bit: nothing was encoded again
+    assert (len(opened.segments), len(opened.removed), opened.num_rows) == (1, 0, len(passages) - 2)
+    assert [each.name for each in (index / "segments").iterdir()] == ["000003"]
+    generation = current_generation(index)
+    compact_index(index)
+    assert current_generation(index) == generation  # there was nothing to do
+
+
+def test_a_removed_id_can_be_added_again_and_replacing_is_both_at_once(
+    index: Path, passages: list[Passage]
+) -> None:
+    remove_passages(index, ["p1"])
+    other = Passage("p1", "who plays the piano in the garden", "")
+    assert add_passages(addition(index, [other]))["p1"] == other
+    again = Passage("p1", "the cat", "")
+    with pytest.raises(InputError) as error:
+        add_passages(addition(index, [Passage("new", "x"), again]))
+    more = index.parent / "more.jsonl"
+    assert (
+        str(error.value)
+        == f"{more}: passage 'p1' is in the index already: --replace puts the new one in its place"
+    )
+    opened = add_passages(addition(index, [Passage("new", "x"), again], replace=True))
+    assert (opened["p1"], opened["new"], len(opened)) == (again, Passage("new", "x"), 7)
+
+
+def test_a_mistake_leaves_the_index_as_it_was(index: Path, passages: list[Passage]) -> None:
+    before = files(index)
+    with pytest.raises(InputError) as error:
+        remove_passages(index, ["p1", "none"])
+    assert str(error.value) == f"{index}: no passage 'none' in this index"
+    with pytest.raises(InputError, match="no passage would be left"):
+        remove_passages(index, [f"p{number}" for number in range(6)])
+    with pytest.raises(InputError, match="already"):
+        add_passages(addition(index, [passages[8], passages[2]]))
+    assert files(index) == before
+
+
+def test_a_folder_that_is_no_index_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "segments" / "000001").mkdir(parents=True)
+    for work in (compact_index, lambda index: remove_passages(index, ["p1"])):
+        with pytest.raises(InputError, match="not an index folder"):
+            work(tmp_path)
+    with pytest.raises(InputError, match="no such index folder"):
+        compact_index(tmp_path / "none")
+    assert [each.name for each in tmp_path.rglob("*")] == ["segments", "000001"]
+
+
+def test_of_two_writers_the_second_is_refused(index: Path) -> None:
+    with FileLock(index / ".lock"), pytest.raises(InputError) as error:
+        remove_passages(index, ["p1"])
+    assert str(error.value) == f"{index}: another process is writing into this index: wait until it is done"
+
+
+def test_who_opened_it_before_a_change_goes_on_with_what_was_there(index: Path) -> None:
+    searcher = open_searcher(index, device="cpu", precision="fp32")
+    opened = OpenIndex.open(index)
+    before = searcher.search(QUESTIONS, 20)
+    remove_passages(index, ["p1"])
+    compact_index(index)
+    assert searcher.search(QUESTIONS, 20) == before
+    assert opened["p1"].id == "p1"
+
+
+def test_another_model_cannot_add(index: Path, passages: list[Passage], plain_folder: Path) -> None:
+    with pytest.raises(InputError):
+        add_passages(addition(index, passages[6:], model=str(plain_folder)))
+
+
+def test_ids_come_from_the_command_line_and_from_a_file_each_once(tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("p2\np1\n\np3\n")
+    config = IndexRemoveConfig(index=tmp_path, ids=("p1",), ids_file=tmp_path / "ids.txt")
+    assert ids_to_remove(config) == ["p1", "p2", "p3"]
+    with pytest.raises(InputError, match="give the ids"):
+        ids_to_remove(IndexRemoveConfig(index=tmp_path))
+
+
+# Kills. -----------------------------------------------------------------------------------------------------------------
+
+
+def killed_at(call: int, work) -> bool:
+    """Run in a child that dies at so-many-th call that touches the disk; whether it lived to the end instead."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    count = 0
+
+    def dying(function):
+        def wrapped(*args, **kwargs):
+            nonlocal count
+            count += 1
+            if count == call:
+                os._exit(9)
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    for name in ("fsync", "replace", "rename", "mkdir", "unlink", "rmdir"):
+        setattr(os, name, dying(getattr(os, name)))
+    work()
+    os._exit(0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", ["add", "remove", "compact"])
+def test_a_kill_at_any_moment_leaves_the_old_state_or_the_new(
+    index: Path, passages: list[Passage], tmp_path: Path, change: str
+) -> None:
+    torch.set_num_threads(1)  # threads do not survive a fork
+    remove_passages(index, ["p4"])
+    config = addition(index, passages[6:])
+    work = {
+        "add": lambda: add_passages(config),
+        "remove": lambda: remove_passages(index, ["p1"]),
+        "compact": lambda: compact_index(index),
+    }[change]
+    old, start = found(index), tmp_path / "start"
+    shutil.copytree(index, start)
+    work()
+    new, whole = found(index), files(index)
+    assert change == "compact" or old != new
+    states, call = set(), 0
+    while True:
+        call += 1
+        shutil.rmtree(index)
+        shutil.copytree(start, index)
+        finished = killed_at(call, work)
+        now = found(index)
+        assert now in (old, new)
+        states.add(now == old)
+        if finished:
+            break
+        if (
+            change != "compact" and now == old
+        ):  # what was killed is done again, and ends as if it had not been
+            work()
+            assert files(index) == whole
+    assert call > 15
+    assert change == "compact" or states == {True, False}
+
+
+# Verifying. -------------------------------------------------------------------------------------------------------------
+
+
+def verified(index: Path, **options: object) -> dict[str, float]:
+    return verify_index(IndexVerifyConfig(index=index, device="cpu", **options))
+
+
+def test_a_whole_index_is_verified(index: Path, passages: list[Passage]) -> None:
+    add_passages(addition(index, passages[6:]))
+    report = verified(index)
+    assert (report["segments"], report["passages"], report["sampled"]) == (2, 10, 10)
+    assert report["worst_cosine"] == pytest.approx(1, abs=1e-5)
+    assert "sampled" not in verified(index, sample=0)
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_flipped_byte_is_found_at_once_or_by_verify(
+    index: Path, place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retriever.index.layout.HEAD_BYTES", 100)
+    file = index / "segments" / "000001" / "vectors.faiss"
+    manifest = current_generation(index).manifest
+    values = json.loads(manifest.read_text())
+    import hashlib
+
+    for segment in values["segments"]:
+        for name, entry in segment["files"].items():
+            content = (index / "segments" / segment["name"] / name).read_bytes()[:100]
+            entry["head_sha256"] = hashlib.sha256(content).hexdigest()
+    for name, entry in values["files"].items():
+        entry["head_sha256"] = hashlib.sha256((manifest.parent / name).read_bytes()[:100]).hexdigest()
+    manifest.write_text(json.dumps(values))
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(bytes(content))
+    message = f"{file}: its content is not what was written: the index is damaged"
+    if place == -1:
+        assert read_manifest(index).count == 6  # opening reads the beginnings only
+    else:
+        with pytest.raises(InputError) as error:
+            read_manifest(index)
+        assert str(error.value) == message
+    with pytest.raises(InputError) as error:
+        verified(index, sample=0)
+    assert str(error.value) == message
+
+
+def test_vectors_of_other_passages_are_found(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = DualEncoder.encode_passages
+    monkeypatch.setattr(DualEncoder, "encode_passages", lambda self, rows: encode(self, rows)[::-1].copy())
+    with pytest.raises(
+        InputError, match=r"vectors\.faiss: the vector of passage 'p\d' is not the one that the model"
+    ):
+        verified(index)
