@@ -59,5 +59,5 @@ def show(opened: "OpenIndex") -> None:
     """What an index consists of now."""
     manifest = opened.manifest
     print_line(
-        f"{opened.path}: {manifest.count} passages in {len(manifest.segments)} segments, {manifest.removed} removed"
+        f"{opened.path}: {manifest.count} passages (segments: {len(manifest.segments)}, removed: {manifest.removed})"
     )

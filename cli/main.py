@@ -1,8 +1,9 @@
 """The command line, ``ctl``: the table of commands, and the one place where errors become exit codes.
 
-Exit codes: 0 done; 2 the user gave something wrong (``error: …`` on stderr); 130 interrupted; 1 a bug, with traceback.
+Exit codes: 0 done; 2 the user gave something wrong, or the disk is full (``error: …`` on stderr); 130 interrupted; 1 a bug, with traceback.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from retriever.errors import InputError
 from retriever.heap import keep_freed_memory
 
 INPUT_ERROR, INTERRUPTED = 2, 130
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="ctl",
@@ -78,6 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except InputError as error:
         sys.stderr.write(f"error: {error}\n")
+        return INPUT_ERROR
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        sys.stderr.write(f"error: cannot write, the disk is full or a limit is reached: {error}\n")
         return INPUT_ERROR
     except KeyboardInterrupt:
         code = INTERRUPTED

@@ -15,6 +15,7 @@ from retriever.data.corpus import read_passages
 from retriever.data.files import require_new_folder
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.shards import embed_corpus
+from retriever.errors import InputError
 from retriever.index.layout import (
     CURRENT,
     GENERATION,
@@ -26,6 +27,7 @@ from retriever.index.layout import (
     Manifest,
     ModelReference,
     numbered,
+    unfinished_switches,
 )
 from retriever.index.writing import VectorsOf, put_into_force, write_segment, writer
 from retriever.protocols import Progress, no_progress
@@ -114,8 +116,12 @@ def encoded_by(model: DualEncoder, index: Path, *, shard_size: int, progress: Pr
 
 def _require_free(output: Path) -> None:
     """The output is new or empty, or holds what a killed build left: shards, and what is not yet in force."""
+    if (output / CURRENT).exists():
+        raise InputError(
+            "holds an index: ctl index add adds to it, another --output makes a new one", path=output
+        )
     left = set(output.iterdir()) if output.is_dir() else {output}
-    left -= {output / SHARDS, output / LOCK, *numbered(output, GENERATION)}
+    left -= {output / SHARDS, output / LOCK, *numbered(output, GENERATION), *unfinished_switches(output)}
     if output / SEGMENTS in left and set((output / SEGMENTS).iterdir()) == set(numbered(output / SEGMENTS)):
         left.remove(output / SEGMENTS)
     if left:

@@ -220,6 +220,11 @@ def switch_to(index: Path, generation: Generation) -> None:
         file.write(generation.folder.name + "\n")
 
 
+def unfinished_switches(index: Path) -> list[Path]:
+    """What ``switch_to`` leaves when it is killed."""
+    return sorted(index.glob(f".{CURRENT}.*.tmp"))
+
+
 def delete_unused(index: Path) -> None:
     """Delete every generation but the one in force, and every segment that it does not name; all of them before a first one.
 
@@ -233,7 +238,7 @@ def delete_unused(index: Path) -> None:
     for folder in [*numbered(index, GENERATION), *numbered(index / SEGMENTS)]:
         if folder not in kept:
             shutil.rmtree(folder)
-    for file in index.glob(f".{CURRENT}.*.tmp"):  # of a switch that was killed
+    for file in unfinished_switches(index):
         file.unlink()
     if (index / SEGMENTS).is_dir() and not any((index / SEGMENTS).iterdir()):
         (index / SEGMENTS).rmdir()

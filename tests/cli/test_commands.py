@@ -144,6 +144,31 @@ def test_index_search_and_eval_with_one_model_for_questions_and_another_for_pass
         assert json.loads(capsys.readouterr().out)["model"]["passage_name"] == str(folder / "passages")
 
 
+def test_an_index_is_added_to_removed_from_compacted_and_verified(index, folder, capsys):
+    more = write_jsonl(folder / "more.jsonl", [{"id": "new", "text": "the cat plays the piano"}])
+
+    def said(*arguments):
+        assert main(["index", *arguments]) == 0
+        return capsys.readouterr().out
+
+    assert said("add", str(index), "--passages", str(more), "--device", "cpu") == (
+        f"{index}: 11 passages (segments: 2, removed: 0)\n"
+    )
+    assert said("remove", str(index), "p3", "p4") == f"{index}: 9 passages (segments: 2, removed: 2)\n"
+    found = json.loads(said("verify", str(index), "--device", "cpu", "--json"))
+    assert (found["passages"], found["removed"], found["sampled"]) == (9, 2, 11)
+    assert said("compact", str(index)) == f"{index}: 9 passages (segments: 1, removed: 0)\n"
+    assert main(["search", str(index), "the cat plays the piano", "--json", *CPU]) == 0
+    hits = [hit["id"] for hit in json.loads(capsys.readouterr().out)["hits"]]
+    assert hits[0] == "new"
+    assert len(hits) == 9
+
+
+def test_options_before_a_command_of_index_are_refused(index, capsys):
+    assert main(["index", "--bm25", "compact", str(index)]) == 2
+    assert capsys.readouterr().err == "error: options of compact stand after it\n"
+
+
 def test_info_of_an_index_is_its_manifest(index, capsys):
     assert main(["info", str(index), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -121,6 +122,17 @@ def test_an_input_error_below_a_command_is_reported_with_its_place(monkeypatch, 
     monkeypatch.setattr("cli.main.app", app_that_raises(error))
     assert main([]) == 2
     assert capsys.readouterr().err == "error: train.jsonl:17: no positive passage\n"
+
+
+def test_a_full_disk_is_one_sentence(monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cli.info.facts_of", full)
+    assert main(["info", "x"]) == 2
+    assert capsys.readouterr().err == (
+        "error: cannot write, the disk is full or a limit is reached: [Errno 28] No space left on device\n"
+    )
 
 
 def test_an_interrupt_ends_with_130(monkeypatch, capsys):

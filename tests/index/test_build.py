@@ -194,13 +194,16 @@ def test_a_manifest_from_before_there_were_passage_models_is_read(config: IndexC
     assert opened(index).search(["cat"], 1)[0].ids
 
 
-@pytest.mark.parametrize("left_over", ["file.txt", "CURRENT"])
+@pytest.mark.parametrize("left_over", ["file.txt", "segments/notes.txt", "CURRENT"])
 def test_an_output_folder_that_holds_something_is_refused(config: IndexConfig, left_over: str) -> None:
-    config.output.mkdir()
+    (config.output / left_over).parent.mkdir(parents=True)
     (config.output / left_over).write_text("x")
     with pytest.raises(InputError) as error:
         build_index(config)
-    assert str(error.value) == f"{config.output}: output folder exists and is not empty"
+    reason = {"CURRENT": "holds an index: ctl index add adds to it, another --output makes a new one"}.get(
+        left_over, "output folder exists and is not empty"
+    )
+    assert str(error.value) == f"{config.output}: {reason}"
     assert files(config.output) == {left_over: b"x"}
 
 

@@ -1,8 +1,11 @@
 """Adding to, removing from and compacting an index that is in use, and what happens when that is interrupted."""
 
+import errno
 import json
 import os
+import resource
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -247,6 +250,60 @@ def test_a_kill_at_any_moment_leaves_the_old_state_or_the_new(
             assert files(index) == whole
     assert call > 15
     assert change == "compact" or states == {True, False}
+
+
+@pytest.mark.slow
+def test_a_build_killed_at_any_moment_is_no_index_or_a_whole_one(
+    passages: list[Passage], model_folder: Path, tmp_path: Path
+) -> None:
+    torch.set_num_threads(1)
+    whole = files(build(tmp_path / "whole", passages, model_folder, bm25=True))
+    finished, call = False, 0
+    while not finished:
+        call += 1
+        shutil.rmtree(tmp_path / "home", ignore_errors=True)
+        finished = killed_at(call, lambda: build(tmp_path / "home", passages, model_folder, bm25=True))
+        output = tmp_path / "home" / "index"
+        if (output / "CURRENT").exists():
+            assert len(OpenIndex.open(output)) == len(passages)
+        else:
+            with pytest.raises(InputError):
+                OpenIndex.open(output)
+            assert files(build(tmp_path / "home", passages, model_folder, bm25=True)) == whole
+    assert call > 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("largest", [0, 100, 1_000, 1_500, 2_000, 3_000])
+@pytest.mark.parametrize("change", ["build", "add", "remove", "compact"])
+def test_a_full_disk_ends_in_an_error_and_leaves_what_was_there(
+    index: Path, passages: list[Passage], model_folder: Path, change: str, largest: int
+) -> None:
+    """Files cannot grow beyond some size: the write that would make one larger fails, as on a disk that is full."""
+    torch.set_num_threads(1)
+    config, before = addition(index, passages[6:]), found(index)
+    work = {
+        "build": lambda: build(index.parent / "other", passages, model_folder, bm25=True),
+        "add": lambda: add_passages(config),
+        "remove": lambda: remove_passages(index, ["p1"]),
+        "compact": lambda: compact_index(index),
+    }[change]
+    remove_passages(index, ["p4"]) if change == "compact" else None
+    before = found(index)
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+        try:
+            work()
+        except OSError as error:
+            os._exit(7 if error.errno == errno.EFBIG else 8)
+        except BaseException:
+            os._exit(9)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert found(index) == before
+    assert not (index.parent / "other" / "index" / "CURRENT").exists()
 
 
 # Verifying. -------------------------------------------------------------------------------------------------------------
