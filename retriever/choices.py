@@ -9,7 +9,10 @@ Similarity = Literal["cosine", "dot"]
 Precision = Literal["auto", "bf16", "fp32"]
 PassageFormat = Literal["pair", "{title}. {text}", "{title} {text}", "{text}"]
 TextRole = Literal["query", "passage"]
-IndexRecipe = Literal["flat"]
+IndexRecipe = Literal[
+    "flat", "flat-fp16", "sq8", "hnsw", "ivf-flat", "ivf-sq8", "ivf-pq", "ivf-rabitq", "binary"
+]
+RecipeRequest = Literal["auto", IndexRecipe]
 SearchMode = Literal["dense", "bm25", "hybrid"]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[

@@ -1,5 +1,6 @@
 """FAISS behind rows: nothing above this file knows FAISS, and nothing below it knows ids."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import faiss
@@ -34,6 +35,20 @@ class FaissIndex:
         """D."""
         return int(self._index.d)
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether vectors can be added."""
+        return bool(self._index.is_trained)
+
+    def train(self, sample: NDArray[np.float32]) -> None:
+        """Learn centroids and ranges from (n, D) vectors."""
+        self._index.train(np.ascontiguousarray(sample, dtype=np.float32))
+
+    def set_search(self, settings: Mapping[str, int]) -> None:
+        """Turn the search up or down, by FAISS's parameters: nprobe, efSearch, k_factor_rf."""
+        for name, value in settings.items():
+            faiss.ParameterSpace().set_index_parameter(self._index, name, value)
+
     def add(self, vectors: NDArray[np.floating]) -> None:
         """Add (n, D) vectors under the next rows.
 
@@ -65,14 +80,26 @@ class FaissIndex:
         return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
 
     def vectors(self, start: int, count: int) -> NDArray[np.float32]:
-        """(count, D) vectors from a row on, as the index holds them."""
-        found: NDArray[np.float32] = self._index.reconstruct_n(start, count)
+        """(count, D) vectors from a row on, the best that the index holds of them."""
+        index = faiss.downcast_index(self._index)
+        if isinstance(index, faiss.IndexRefine):
+            index = faiss.downcast_index(index.refine_index)
+        elif isinstance(index, faiss.IndexIVF) and index.direct_map.no():
+            index.make_direct_map()
+        found: NDArray[np.float32] = index.reconstruct_n(start, count)
         return found
 
     def save(self, file: Path) -> None:
         """Write the index into a file, whole or not at all."""
         with atomic_file(file, "wb") as opened:
             faiss.write_index(self._index, faiss.PyCallbackIOWriter(opened.write))  # type: ignore[attr-defined]
+
+    @classmethod
+    def load_empty(cls, file: Path) -> "FaissIndex":
+        """Read an index that was trained and saved before anything was added, to add to it."""
+        loaded = cls.load(file, 0)
+        loaded._index, loaded._read_only = faiss.read_index(str(file)), False
+        return loaded
 
     @classmethod
     def load(cls, file: Path, count: int) -> "FaissIndex":
