@@ -34,10 +34,14 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
         precision=config.precision,
     )
     passages = OpenIndex.open(config.index)
+    recall = None if config.mode == "bm25" else passages.manifest.recall
     many = config.questions is not None
     for queries in batched(queries_of(config), BATCH_SIZE if many else 1):
         for query, ranking in search_batch(searcher, queries, config.k):
-            show_ranking(query, ranking, passages, as_json=as_json or many)
+            if as_json or many:
+                print_json(json_of(query, ranking, passages, recall))
+            else:
+                show_ranking(query, ranking, passages)
 
 
 def search_batch(
@@ -95,17 +99,25 @@ def batched(queries: Iterable["Query"], size: int) -> Iterator[list["Query"]]:
         yield batch
 
 
-def show_ranking(
-    query: "Query", ranking: "Ranking", passages: Mapping[str, "Passage"], *, as_json: bool
-) -> None:
-    """One question's passages, as one JSON object or as a table."""
-    found = [(rank, hit, passages[hit.id]) for rank, hit in enumerate(ranking, start=1)]
-    if as_json:
-        hits = [
+def json_of(
+    query: "Query",
+    ranking: "Ranking",
+    passages: Mapping[str, "Passage"],
+    recall: Mapping[str, float | str] | None,
+) -> dict[str, object]:
+    """One question's passages as a JSON object; ``approximate`` tells the measured recall of an index that is not exact."""
+    hits = []
+    for rank, hit in enumerate(ranking, start=1):
+        passage = passages[hit.id]
+        hits.append(
             {"rank": rank, "id": hit.id, "score": hit.score, "title": passage.title, "text": passage.text}
-            for rank, hit, passage in found
-        ]
-        print_json({"id": query.id, "question": query.text, "hits": hits})
-        return
+        )
+    approximate = {} if recall is None else {"approximate": recall}
+    return {"id": query.id, "question": query.text, **approximate, "hits": hits}
+
+
+def show_ranking(query: "Query", ranking: "Ranking", passages: Mapping[str, "Passage"]) -> None:
+    """One question's passages as a table."""
+    found = [(rank, hit, passages[hit.id]) for rank, hit in enumerate(ranking, start=1)]
     rows = [(rank, hit.score, hit.id, passage.title, passage.text) for rank, hit, passage in found]
     print_table(query.text, COLUMNS, rows)

@@ -12,10 +12,10 @@ from typing import Self
 from retriever.choices import (
     DprPreset,
     HeadMode,
-    IndexRecipe,
     PassageFormat,
     PoolingRequest,
     Precision,
+    RecipeRequest,
     SearchMode,
     SimcsePreset,
     Similarity,
@@ -383,8 +383,32 @@ class IndexConfig(TwoEncodersConfig):
     output: Path = setting(
         "The index folder; it must not exist, or be empty, unless it holds unfinished shards."
     )
-    recipe: IndexRecipe = setting(
-        "flat: exact search.", default="flat", source="exact, and fast enough below 1M passages"
+    recipe: RecipeRequest = setting(
+        "How the vectors are indexed; auto: exact search (flat) up to 200,000 passages, then what fits --max-memory and "
+        "--target-recall. Whatever is not exact says so in every search, with the recall that was measured.",
+        default="auto",
+        source="README, index recipes",
+    )
+    lists: int | None = setting(
+        "Lists of the ivf recipes.",
+        default=None,
+        source="the power of two at or below 4 · √passages",
+        at_least=1,
+    )
+    max_memory: float | None = setting(
+        "GB (10^9 bytes) that the vectors may take.", default=None, source="no limit", above=0
+    )
+    target_recall: float = setting(
+        "Of a recipe that is not exact: the search is turned up until it finds this share of the 10 passages that exact search finds.",
+        default=0.95,
+        source="half a passage in ten",
+        above=0,
+        at_most=1,
+    )
+    questions: Path | None = setting(
+        "Questions with which the recall is measured.",
+        default=None,
+        source="500 of the passages stand in for questions",
     )
     bm25: bool = setting("Also build a BM25 index, for --mode bm25 and hybrid.", default=False)
     pooling: PoolingRequest | None = setting(

@@ -2,20 +2,23 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retriever.choices import IndexRecipe
 from retriever.config import IndexConfig
 from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
+from retriever.data.dpr import read_questions
 from retriever.data.files import require_new_folder
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.shards import embed_corpus
 from retriever.errors import InputError
+from retriever.index.faiss_index import FaissIndex
 from retriever.index.layout import (
     CURRENT,
     GENERATION,
@@ -23,12 +26,15 @@ from retriever.index.layout import (
     PASSAGES,
     SEGMENTS,
     SHARDS,
+    VECTORS,
     Generation,
     Manifest,
     ModelReference,
     numbered,
     unfinished_switches,
 )
+from retriever.index.recall import DEPTH, Truth
+from retriever.index.recipes import RECIPES, Settings, choose_recipe, factory_of
 from retriever.index.writing import VectorsOf, put_into_force, write_segment, writer
 from retriever.protocols import Progress, no_progress
 
@@ -60,15 +66,21 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
         config.model, config.passage_model, model.fingerprint, config.output, config.pooling
     )
     with writer(config.output):
-        segment = write_segment(
+        plan = _Plan(config, model.dimension)
+        segment, parts = write_segment(
             config.output,
             read_passages(config.passages),
             encoded_by(model, config.output, shard_size=config.shard_size, progress=progress),
-            recipe=config.recipe,
-            dimension=model.dimension,
+            empty=plan.empty,
         )
+        folder = Generation(config.output / CURRENT).segment(segment.name)
+        search, recall = _turned_up(config, plan, model, folder / VECTORS, parts)
         settings = model.passage.settings
         manifest = Manifest(
+            recipe=plan.recipe,
+            factory=plan.factory,
+            search=dict(search),
+            recall=recall,
             similarity=settings.similarity,
             dimension=model.dimension,
             count=segment.count,
@@ -81,18 +93,99 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
             versions={package: version(package) for package in ("faiss-cpu", "torch", "transformers")},
             segments=(segment,),
         )
-        table = PassageTable(Generation(config.output / CURRENT).segment(segment.name) / PASSAGES)
-        nothing = np.empty(0, np.int64)
+        table, nothing = PassageTable(folder / PASSAGES), np.empty(0, np.int64)
         put_into_force(config.output, manifest, nothing, passages=lambda: table, progress=progress)
         if not config.keep_shards:
             shutil.rmtree(config.output / SHARDS)
     return config.output
 
 
+class _Plan:
+    """The recipe, chosen when the number of passages is known.
+
+    Args:
+        config: what was asked for.
+        dimension: D.
+    """
+
+    def __init__(self, config: IndexConfig, dimension: int) -> None:
+        self.config, self.dimension = config, dimension
+        self.recipe: IndexRecipe = "flat"
+        self.factory = ""
+
+    def empty(self, count: int) -> FaissIndex:
+        """Choose, say what it will take, and make the index.
+
+        Raises:
+            InputError: too many lists, or too little memory allowed.
+        """
+        config = self.config
+        max_memory = None if config.max_memory is None else int(1e9 * config.max_memory)
+        self.recipe = choose_recipe(
+            config.recipe,
+            dimension=self.dimension,
+            count=count,
+            max_memory=max_memory,
+            target_recall=config.target_recall,
+        )
+        self.factory = factory_of(self.recipe, dimension=self.dimension, count=count, lists=config.lists)
+        logger.info(
+            "%d passages; recipe %s (%s): %s; about %.3g GB of vectors",
+            count,
+            self.recipe,
+            self.factory,
+            RECIPES[self.recipe].when,
+            count * RECIPES[self.recipe].bytes_per_vector(self.dimension) / 1e9,
+        )
+        return FaissIndex(self.dimension, self.factory)
+
+
+def _turned_up(
+    config: IndexConfig,
+    plan: _Plan,
+    model: DualEncoder,
+    vectors: Path,
+    parts: Sequence[NDArray[np.floating]],
+) -> tuple[Settings, dict[str, float | str] | None]:
+    """The search settings that reach the target, and the recall that they have; none for exact search."""
+    if RECIPES[plan.recipe].exact:
+        return {}, None
+    count = sum(map(len, parts))
+    if config.questions is None:
+        truth = Truth.of_passages(parts, model.query.device)
+    else:
+        questions = [each.query.text for each in read_questions(config.questions)]
+        truth = Truth.of_questions(model.encode_queries(questions), parts, model.query.device)
+    index = FaissIndex.load(vectors, count)
+    settings, reached = truth.turn_up(index, RECIPES[plan.recipe].ladder(index.lists), config.target_recall)
+    logger.info(
+        "recall@%d %.4f, measured with %d %s (%s)",
+        DEPTH,
+        reached,
+        len(truth.queries),
+        truth.queries_are,
+        ", ".join(f"{name} {value}" for name, value in settings.items()) or "nothing to turn up",
+    )
+    if reached < config.target_recall:
+        logger.warning(
+            "recall@%d %.4f is below the target, %g, with the most thorough search there is: take another recipe",
+            DEPTH,
+            reached,
+            config.target_recall,
+        )
+    measured: dict[str, float | str] = {
+        f"recall@{DEPTH}": round(reached, 4),
+        "queries": len(truth.queries),
+        "queries_are": truth.queries_are,
+        "passages": count,
+    }
+    return settings, measured
+
+
 def encoded_by(model: DualEncoder, index: Path, *, shard_size: int, progress: Progress) -> VectorsOf:
     """The vectors of passages by the model, through shards in the index folder: a killed run goes on from its last whole one."""
 
-    def vectors_of(table: PassageTable, passages_sha256: str) -> Iterator[NDArray[np.floating]]:
+    def vectors_of(table: PassageTable, passages_sha256: str) -> list[NDArray[np.floating]]:
         settings = model.passage.settings
         shards = embed_corpus(
             table,
@@ -109,7 +202,7 @@ def encoded_by(model: DualEncoder, index: Path, *, shard_size: int, progress: Pr
             },
             progress=progress,
         )
-        return (shard.vectors() for shard in shards)
+        return [shard.vectors() for shard in shards]
 
     return vectors_of
 

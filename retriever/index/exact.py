@@ -6,7 +6,7 @@ groups, and groups whose maximum does not beat what earlier blocks gave are left
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -36,27 +36,30 @@ class ExactSearch:
     computed in float32, half-precision vectors being exact in it.
 
     Args:
-        vectors: (N, D) float32 or float16, in memory or memory-mapped.
+        parts: (n, D) arrays of float32 or float16, in memory or memory-mapped; the rows of one follow those of the one before.
         device: where the products are computed.
 
     Raises:
         ValueError: another shape or data type.
     """
 
-    def __init__(self, vectors: NDArray[np.floating], device: torch.device) -> None:
-        if vectors.ndim != 2 or vectors.dtype not in (np.float32, np.float16):
-            raise ValueError(
-                f"expected (N, D) float32 or float16 vectors, got {vectors.shape} of {vectors.dtype}"
-            )
-        self.device, self._vectors = device, vectors
-        self._resident: Tensor | None = None
-        if device.type == "cuda" and vectors.nbytes < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
-            self._resident = torch.empty(vectors.shape, dtype=_torch_type(vectors), device=device)
-            for start, block in self._streamed(max(1, MAX_BLOCK_BYTES // vectors[:1].nbytes)):
-                self._resident[start : start + len(block)] = block
+    def __init__(self, parts: Sequence[NDArray[np.floating]], device: torch.device) -> None:
+        if not parts:
+            raise ValueError("no vectors: not even their dimension is known")
+        self.dimension = parts[0].shape[-1]
+        for each in parts:
+            if each.shape[1:] != (self.dimension,) or each.dtype not in (np.float32, np.float16):
+                raise ValueError(
+                    f"expected (n, {self.dimension}) float32 or float16 vectors, got {each.shape} of {each.dtype}"
+                )
+        self.device, self._parts = device, parts
+        self._resident: list[Tensor] | None = None
+        size = sum(each.nbytes for each in parts)
+        if device.type == "cuda" and size < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+            self._resident = [_on_device(each, device) for each in parts]
 
     def __len__(self) -> int:
-        return len(self._vectors)
+        return sum(map(len, self._parts))
 
     @torch.inference_mode()
     def search(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -72,8 +75,8 @@ class ExactSearch:
         Raises:
             ValueError: queries of another shape, or a score that is not finite.
         """
-        if queries.ndim != 2 or queries.shape[1] != self._vectors.shape[1]:
-            raise ValueError(f"queries {queries.shape}, expected (Q, {self._vectors.shape[1]})")
+        if queries.ndim != 2 or queries.shape[1] != self.dimension:
+            raise ValueError(f"queries {queries.shape}, expected (Q, {self.dimension})")
         k = min(k, len(self))
         if not k or not len(queries):
             return np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
@@ -88,23 +91,30 @@ class ExactSearch:
         return scores.cpu().numpy(), rows.cpu().numpy()
 
     def _blocks(self, max_rows: int) -> Iterator[tuple[int, Tensor]]:
-        """First row and (B, D) vectors of each block, on the device."""
-        if self._resident is not None:
-            for start in range(0, len(self), max_rows):
-                yield start, self._resident[start : start + max_rows]
-        else:
-            yield from self._streamed(min(max_rows, max(GROUP, MAX_BLOCK_BYTES // self._vectors[:1].nbytes)))
+        """First row and (B, D) vectors of each block, on the device; what does not lie there is copied when it is its turn."""
+        first = 0
+        for number, part in enumerate(self._parts):
+            resident = None if self._resident is None else self._resident[number]
+            rows = max_rows if resident is not None else min(max_rows, rows_in(MAX_BLOCK_BYTES, part))
+            for start in range(0, len(part), rows):
+                block = slice(start, start + rows)
+                yield (
+                    first + start,
+                    _on_device(part[block], self.device) if resident is None else resident[block],
+                )
+            first += len(part)
 
-    def _streamed(self, max_rows: int) -> Iterator[tuple[int, Tensor]]:
-        """As ``_blocks``; each is read, and copied to the device, when it is its turn."""
-        for start in range(0, len(self), max_rows):
-            block = np.ascontiguousarray(self._vectors[start : start + max_rows])
-            with warnings.catch_warnings():
-                warnings.filterwarnings(
-                    "ignore", "The given NumPy array is not writable"
-                )  # and is not written to
-                found = torch.from_numpy(block)
-            yield start, found.to(self.device)
+
+def rows_in(size: int, vectors: NDArray[np.floating]) -> int:
+    """How many of the vectors make so many bytes; at least ``GROUP``."""
+    return max(GROUP, size // (vectors.itemsize * vectors.shape[1]))
+
+
+def _on_device(vectors: NDArray[np.floating], device: torch.device) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # and is not written to
+        found = torch.from_numpy(np.ascontiguousarray(vectors))
+    return found.to(device)
 
 
 class _Best:
@@ -168,7 +178,3 @@ def _products(queries: Tensor, block: Tensor) -> Tensor:
         both: Tensor = torch.mm(torch.cat([high, low]), block.T, out_dtype=torch.float32)
         return both[: len(queries)] + both[len(queries) :]
     return queries @ block.float().T
-
-
-def _torch_type(vectors: NDArray[np.floating]) -> torch.dtype:
-    return torch.float16 if vectors.dtype == np.float16 else torch.float32

@@ -36,6 +36,14 @@ class FaissIndex:
         return int(self._index.d)
 
     @property
+    def lists(self) -> int:
+        """The lists that the vectors lie in; 0: none."""
+        try:
+            return int(faiss.extract_index_ivf(self._index).nlist)
+        except RuntimeError:
+            return 0
+
+    @property
     def is_trained(self) -> bool:
         """Whether vectors can be added."""
         return bool(self._index.is_trained)

@@ -2,7 +2,8 @@
 
 INDEX/CURRENT                          one line: the generation in force
 INDEX/generation-000003/index.json     the manifest; also bm25/ and removed.npy, if there are any
-INDEX/segments/000001/                 vectors.faiss, passages.arrow, id_hashes.npy, id_rows.npy: row n of one is row n of the other
+INDEX/segments/000001/                 vectors.faiss, passages.arrow, id_hashes.npy, id_rows.npy: row n of one is row n of the other;
+                                       trained.faiss: what was learned before the first vector was added, for later segments
 INDEX/shards/                          vectors on the way
 INDEX/.lock                            held by the one who writes
 
@@ -32,6 +33,7 @@ SEGMENTS = "segments"
 GENERATION = "generation-"
 LOCK = ".lock"
 VECTORS = "vectors.faiss"
+TRAINED = "trained.faiss"
 PASSAGES = "passages.arrow"
 REMOVED = "removed.npy"
 HEAD_BYTES = 65_536
@@ -105,16 +107,12 @@ class Segment:
     Attributes:
         name: of its folder.
         count: rows, those that were removed since included.
-        recipe: how the vectors are indexed.
-        factory: the FAISS factory string.
         passages_sha256: content of the passages.
         files: of its folder.
     """
 
     name: str
     count: int
-    recipe: IndexRecipe
-    factory: str
     passages_sha256: str
     files: Files = field(default_factory=dict)
 
@@ -124,6 +122,10 @@ class Manifest:
     """``index.json``. It holds no time and no host name: equal inputs give equal bytes.
 
     Attributes:
+        recipe: how the vectors are indexed.
+        factory: the FAISS factory string.
+        search: FAISS's parameters of a search, by name.
+        recall: of exact search, if this is not exact search: the share that a search with these parameters finds, and how it was measured.
         similarity: cosine (unit vectors were stored) or dot; either way the index compares by inner product.
         dimension: D.
         count: passages that are there.
@@ -138,6 +140,10 @@ class Manifest:
         files: of the generation's folder.
     """
 
+    recipe: IndexRecipe
+    factory: str
+    search: dict[str, int]
+    recall: dict[str, float | str] | None
     similarity: Similarity
     dimension: int
     count: int
@@ -150,6 +156,14 @@ class Manifest:
     versions: dict[str, str]
     segments: tuple[Segment, ...]
     files: Files = field(default_factory=dict)
+
+    def describe_recall(self) -> str:
+        """How much of what exact search finds a search finds, in words."""
+        if self.recall is None:
+            return f"{self.recipe} is exact"
+        measured = ", ".join(f"{name} {value}" for name, value in self.recall.items())
+        settings = "".join(f", {name} {value}" for name, value in self.search.items())
+        return f"{self.recipe}{settings}; measured {measured}"
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class Recipe:
         lists: whether the vectors lie in lists, of which a search looks into some.
         ladder: the number of lists → settings, from the fastest search to the most thorough; one that is empty has none.
         exact: it finds what a comparison with every vector finds.
+        fewest: passages that it can be trained with.
     """
 
     factory: Callable[[int, int], str]
@@ -35,6 +36,7 @@ class Recipe:
     lists: bool = False
     ladder: Callable[[int], list[Settings]] = lambda lists: [{}]
     exact: bool = False
+    fewest: int = 1
 
 
 def _probes(lists: int) -> list[int]:
@@ -91,6 +93,7 @@ RECIPES: dict[IndexRecipe, Recipe] = {
         lambda d: _largest_divisor(d, d // 4) / 2 + 8 + 2 * d,
         "4-bit product quantisation scanned in registers, the best compared again in half precision: the fastest at high recall",
         lists=True,
+        fewest=16,
         ladder=_refined_ladder,
     ),
     "ivf-rabitq": Recipe(
@@ -126,11 +129,13 @@ def factory_of(recipe: IndexRecipe, *, dimension: int, count: int, lists: int | 
         lists: how many; None: ``default_lists``.
 
     Raises:
-        InputError: lists for a recipe that has none, or more of them than vectors.
+        InputError: too few vectors, lists for a recipe that has none, or more of them than vectors.
     """
     found = RECIPES[recipe]
     if lists is not None and not found.lists:
         raise InputError(f"recipe {recipe} has no lists: leave --lists out")
+    if count < found.fewest:
+        raise InputError(f"recipe {recipe} needs at least {found.fewest} passages, found {count}: take flat")
     lists = default_lists(count) if lists is None else lists
     if found.lists and lists > count:
         raise InputError(f"{lists} lists need at least {lists} passages, found {count}: lower --lists")

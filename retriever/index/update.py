@@ -17,7 +17,7 @@ from retriever.errors import InputError
 from retriever.index.build import encoded_by
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import ABSENT
-from retriever.index.layout import PASSAGES, SHARDS, current_generation
+from retriever.index.layout import PASSAGES, SHARDS, TRAINED, current_generation
 from retriever.index.model import load_model
 from retriever.index.opened import OpenIndex
 from retriever.index.writing import put_into_force, write_segment, writer
@@ -49,12 +49,11 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
     with writer(index):
         opened = OpenIndex.open(index)  # it may have changed while the model was loaded
         replaced: list[NDArray[np.int64]] = []
-        segment = write_segment(
+        segment, _ = write_segment(
             index,
             _new_passages(config, opened, replaced),
             encoded_by(model, index, shard_size=config.shard_size, progress=progress),
-            recipe=opened.segments[-1].entry.recipe,
-            dimension=model.dimension,
+            empty=lambda count: _trained(opened),
         )
         table = PassageTable(opened.generation.segment(segment.name) / PASSAGES)
         removed = np.union1d(opened.removed, np.concatenate(replaced))
@@ -141,12 +140,11 @@ def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex
         opened = OpenIndex.open(index)
         if len(opened.segments) == 1 and not len(opened.removed):
             return opened
-        segment = write_segment(
+        segment, _ = write_segment(
             index,
             opened.passages(),
-            lambda table, passages_sha256: _live_vectors(opened),
-            recipe=opened.segments[0].entry.recipe,
-            dimension=opened.manifest.dimension,
+            lambda table, passages_sha256: _LiveVectors(opened),
+            empty=lambda count: _trained(opened),
         )
         manifest = replace(opened.manifest, segments=(segment,))
         nothing = np.empty(0, np.int64)
@@ -154,11 +152,28 @@ def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex
     return OpenIndex.open(index)
 
 
-def _live_vectors(opened: OpenIndex) -> Iterator[NDArray[np.float32]]:
-    """The stored vectors of all passages that are there, in the order of their rows."""
-    for segment in opened.segments:
-        vectors = FaissIndex.load(segment.vectors, segment.entry.count)
-        for start in range(0, segment.entry.count, ROWS_AT_ONCE):
-            part = vectors.vectors(start, min(ROWS_AT_ONCE, segment.entry.count - start))
-            rows = np.arange(start, start + len(part)) + segment.start
-            yield part[~opened.is_removed(rows)]
+def _trained(opened: OpenIndex) -> FaissIndex:
+    """An empty index that has learned what the first segment's has: all segments share lists and ranges, and so the measured recall."""
+    return FaissIndex.load_empty(opened.segments[0].folder / TRAINED)
+
+
+class _LiveVectors(Sequence[NDArray[np.float32]]):
+    """The stored vectors of all passages that are there, in the order of their rows, some thousand at a time."""
+
+    def __init__(self, opened: OpenIndex) -> None:
+        self._opened = opened
+        self._places = [
+            (segment, start)
+            for segment in opened.segments
+            for start in range(0, segment.entry.count, ROWS_AT_ONCE)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, place: int) -> NDArray[np.float32]:  # type: ignore[override]  # one at a time
+        segment, start = self._places[place]
+        vectors = FaissIndex.load(segment.vectors, segment.entry.count)  # maps, does not read
+        part = vectors.vectors(start, min(ROWS_AT_ONCE, segment.entry.count - start))
+        rows = np.arange(start, start + len(part)) + segment.start
+        return part[~self._opened.is_removed(rows)]

@@ -39,8 +39,11 @@ class SegmentedVectors:
 
     @classmethod
     def of(cls, index: OpenIndex) -> "SegmentedVectors":
-        """The vectors of an index folder, mapped."""
-        return cls(index, [FaissIndex.load(each.vectors, each.entry.count) for each in index.segments])
+        """The vectors of an index folder, mapped, their search turned up as the manifest says."""
+        segments = [FaissIndex.load(each.vectors, each.entry.count) for each in index.segments]
+        for each in segments:
+            each.set_search(index.manifest.search)
+        return cls(index, segments)
 
     def __len__(self) -> int:
         return len(self._index)

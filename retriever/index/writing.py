@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,6 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from retriever.choices import IndexRecipe
 from retriever.data.arrow import PassageTable, write_passage_table
 from retriever.data.folders import sync_tree
 from retriever.errors import InputError
@@ -22,6 +21,7 @@ from retriever.index.layout import (
     LOCK,
     PASSAGES,
     SEGMENTS,
+    TRAINED,
     VECTORS,
     Generation,
     Manifest,
@@ -32,15 +32,22 @@ from retriever.index.layout import (
     switch_to,
     write_manifest,
 )
-from retriever.index.recipes import FACTORY
+from retriever.index.recall import sample_vectors
+from retriever.index.recipes import TRAINING_VECTORS_PER_LIST
 from retriever.lexical.bm25 import build_bm25
 from retriever.protocols import Progress
 from retriever.records import Passage
 
 logger = logging.getLogger(__name__)
 
-VectorsOf = Callable[[PassageTable, str], Iterable[NDArray[np.floating]]]
-"""The written passages and their SHA-256 → their vectors in that order, (n, D) at a time."""
+VectorsOf = Callable[[PassageTable, str], Sequence[NDArray[np.floating]]]
+"""The written passages and their SHA-256 → their vectors in that order, (n, D) at a time; they may be read more than once."""
+
+TrainedOf = Callable[[int], FaissIndex]
+"""Number of passages → an empty index, trained or not."""
+
+MOST_TRAINING_VECTORS = 2_000_000
+"""What a sample may take of the memory, whatever the number of lists."""
 
 
 @contextmanager
@@ -73,29 +80,37 @@ def writer(index: Path) -> Iterator[None]:
 
 
 def write_segment(
-    index: Path, passages: Iterable[Passage], vectors_of: VectorsOf, *, recipe: IndexRecipe, dimension: int
-) -> Segment:
+    index: Path, passages: Iterable[Passage], vectors_of: VectorsOf, *, empty: TrainedOf
+) -> tuple[Segment, Sequence[NDArray[np.floating]]]:
     """Write passages and their vectors into a new folder, which no generation names yet.
 
     Args:
         index: the index folder.
         passages: at least one; their ids differ.
         vectors_of: makes their vectors.
-        recipe: how to index them.
-        dimension: D.
+        empty: the index that they are added to; if it is not trained, it is trained with a sample of them.
+
+    Returns:
+        What the manifest says of it, and the vectors as they were added.
     """
     folders = index / SEGMENTS
     with _new_folder(folders, next_name(folders)) as folder:
         count, passages_sha256 = write_passage_table(folder / PASSAGES, passages)
-        table, found = PassageTable(folder / PASSAGES), FaissIndex(dimension, FACTORY[recipe])
-        for vectors in vectors_of(table, passages_sha256):
+        table, found = PassageTable(folder / PASSAGES), empty(count)
+        parts = vectors_of(table, passages_sha256)
+        if not found.is_trained:
+            wanted = min(MOST_TRAINING_VECTORS, TRAINING_VECTORS_PER_LIST * max(found.lists, 256))
+            logger.info("training the index with %d vectors", min(wanted, count))
+            found.train(sample_vectors(parts, wanted, seed=0)[0])
+        found.save(folder / TRAINED)
+        for vectors in parts:
             found.add(vectors)
         if len(found) != count:
             raise ValueError(f"{len(found)} vectors for {count} passages")
         found.save(folder / VECTORS)
         write_id_table(folder, table.all_ids())
-    entry = Segment(folder.stem, count, recipe, FACTORY[recipe], passages_sha256)
-    return replace(entry, files=files_of(folders / entry.name))
+    entry = Segment(folder.stem, count, passages_sha256)
+    return replace(entry, files=files_of(folders / entry.name)), parts
 
 
 def put_into_force(

@@ -70,4 +70,6 @@ def _dense(
         index, opened.manifest, model=name, passage_model=passage_name, device=device, precision=precision
     )
     logger.info(model.describe())
+    if opened.manifest.recall is not None:
+        logger.info("approximate search: %s", opened.manifest.describe_recall())
     return DenseSearcher(model.encode_queries, SegmentedVectors.of(opened))

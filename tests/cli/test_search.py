@@ -1,8 +1,7 @@
 import io
-import json
 import sys
 
-from cli.search import batched, queries_of, show_ranking, typed_questions
+from cli.search import batched, json_of, queries_of, show_ranking, typed_questions
 from retriever.config import SearchConfig
 from retriever.records import Passage, Query, Ranking
 
@@ -10,9 +9,8 @@ PASSAGES = {"a": Passage("a", "Text of a.", "Title A"), "b": Passage("b", "Text 
 RANKING = Ranking(["b", "a"], [2.5, 0.125])
 
 
-def test_one_json_object_a_question(capsys):
-    show_ranking(Query("7", "why?"), RANKING, PASSAGES, as_json=True)
-    assert json.loads(capsys.readouterr().out) == {
+def test_one_json_object_a_question():
+    assert json_of(Query("7", "why?"), RANKING, PASSAGES, None) == {
         "id": "7",
         "question": "why?",
         "hits": [
@@ -22,8 +20,13 @@ def test_one_json_object_a_question(capsys):
     }
 
 
+def test_what_is_approximate_says_so():
+    recall = {"recall@10": 0.96}
+    assert json_of(Query("7", "why?"), RANKING, PASSAGES, recall)["approximate"] == recall
+
+
 def test_the_table_has_the_question_as_its_title(capsys):
-    show_ranking(Query("7", "why?"), RANKING, PASSAGES, as_json=False)
+    show_ranking(Query("7", "why?"), RANKING, PASSAGES)
     assert capsys.readouterr().out.splitlines() == [
         "why?",
         "rank  score   id  title    text",
@@ -32,9 +35,8 @@ def test_the_table_has_the_question_as_its_title(capsys):
     ]
 
 
-def test_nothing_found_is_an_empty_list(capsys):
-    show_ranking(Query("1", "x"), Ranking([], []), PASSAGES, as_json=True)
-    assert json.loads(capsys.readouterr().out)["hits"] == []
+def test_nothing_found_is_an_empty_list():
+    assert json_of(Query("1", "x"), Ranking([], []), PASSAGES, None)["hits"] == []
 
 
 def test_questions_from_a_pipe_are_its_lines_without_the_empty_ones(monkeypatch, capsys):

@@ -1,13 +1,10 @@
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from retriever.choices import IndexRecipe
 from retriever.errors import InputError
 from retriever.index.faiss_index import NOTHING, FaissIndex
-from retriever.index.recipes import FACTORY
 
 
 def vectors(count: int, seed: int = 0) -> np.ndarray:
@@ -18,10 +15,6 @@ def filled(count: int) -> FaissIndex:
     index = FaissIndex(16)
     index.add(vectors(count))
     return index
-
-
-def test_every_recipe_has_a_factory_string() -> None:
-    assert set(FACTORY) == set(get_args(IndexRecipe))
 
 
 @pytest.mark.parametrize("batch", [1, 7, 40])

@@ -1,0 +1,118 @@
+"""An index that is not exact: built, searched, said to be so, added to and compacted."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from retriever.choices import IndexRecipe
+from retriever.config import IndexAddConfig, IndexConfig
+from retriever.errors import InputError
+from retriever.index.build import build_index
+from retriever.index.layout import read_manifest
+from retriever.index.recipes import RECIPES
+from retriever.index.update import add_passages, compact_index, remove_passages
+from retriever.search.open import open_searcher
+from tests.conftest import WORDS
+
+APPROXIMATE = [name for name, recipe in RECIPES.items() if not recipe.exact]
+
+
+def write(path: Path, first: int, count: int) -> Path:
+    generator = random.Random(first)
+    rows = [
+        {"id": f"p{number}", "text": " ".join(generator.choices(WORDS, k=6))}
+        for number in range(first, first + count)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def built(folder: Path, model: Path, recipe: str, **options: object) -> Path:
+    passages = write(folder / "passages.jsonl", 0, 400)
+    return build_index(
+        IndexConfig(
+            passages=passages,
+            model=str(model),
+            output=folder / f"index-{recipe}",
+            recipe=recipe,
+            device="cpu",
+            precision="fp32",
+            **options,
+        )
+    )
+
+
+def ids(index: Path, k: int = 5) -> list[tuple[str, ...]]:
+    generator = random.Random(9)
+    questions = [" ".join(generator.choices(WORDS, k=6)) for _ in range(40)]
+    return [each.ids for each in open_searcher(index, device="cpu", precision="fp32").search(questions, k)]
+
+
+def overlap(first: list[tuple[str, ...]], second: list[tuple[str, ...]]) -> float:
+    pairs = list(zip(first, second, strict=True))
+    return sum(len(set(one) & set(other)) / len(one) for one, other in pairs) / len(pairs)
+
+
+@pytest.mark.parametrize("recipe", APPROXIMATE)
+def test_it_finds_what_it_says_it_finds_and_lives_on(
+    recipe: IndexRecipe, tmp_path: Path, model_folder: Path
+) -> None:
+    index, exact = (
+        built(tmp_path, model_folder, recipe, target_recall=0.9),
+        built(tmp_path, model_folder, "flat"),
+    )
+    manifest = read_manifest(index)
+    assert manifest.recall is not None
+    assert manifest.recall["recall@10"] >= 0.9
+    assert manifest.recall["queries_are"] == "passages"
+    assert overlap(ids(index), ids(exact)) > 0.8
+    more = write(tmp_path / "more.jsonl", 400, 60)
+    for each in (index, exact):
+        add_passages(IndexAddConfig(index=each, passages=more, device="cpu"))
+        remove_passages(each, [f"p{number}" for number in range(0, 460, 7)])
+    assert overlap(ids(index), ids(exact)) > 0.8
+    compact_index(index)
+    assert overlap(ids(index), ids(exact)) > 0.8
+    assert not {f"p{number}" for number in range(0, 460, 7)} & {
+        id for found in ids(index, 50) for id in found
+    }
+
+
+def test_recall_is_measured_with_the_questions_that_are_given(tmp_path: Path, model_folder: Path) -> None:
+    questions = tmp_path / "questions.jsonl"
+    rows = [
+        {"id": str(n), "question": f"{word} {other}"}
+        for n, (word, other) in enumerate(zip(WORDS, WORDS[3:], strict=False))
+    ]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    index = built(tmp_path, model_folder, "ivf-flat", questions=questions, lists=20, target_recall=0.99)
+    manifest = read_manifest(index)
+    assert manifest.recall is not None
+    assert (manifest.recall["queries"], manifest.recall["queries_are"]) == (len(rows), "questions")
+    assert manifest.search["nprobe"] > 1
+
+
+def test_a_search_says_that_it_is_approximate(
+    tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = built(tmp_path, model_folder, "ivf-sq8")
+    question = [str(index), "the cat", "--device", "cpu", "--precision", "fp32"]
+    assert main(["search", *question]) == 0
+    assert "approximate search: ivf-sq8, nprobe" in capsys.readouterr().err
+    assert main(["search", *question, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["approximate"]["recall@10"] == read_manifest(index).recall["recall@10"]
+    exact = built(tmp_path, model_folder, "flat")
+    assert main(["search", str(exact), "the cat", "--device", "cpu", "--json"]) == 0
+    assert "approximate" not in json.loads(capsys.readouterr().out)
+
+
+def test_too_few_passages_are_refused_before_anything_is_encoded(tmp_path: Path, model_folder: Path) -> None:
+    with pytest.raises(InputError, match="500 lists need at least 500 passages, found 400"):
+        built(tmp_path, model_folder, "ivf-flat", lists=500)
+    assert not (tmp_path / "index-ivf-flat").exists()
+    with pytest.raises(InputError, match="more than --max-memory allows"):
+        built(tmp_path, model_folder, "auto", max_memory=1e-6)
