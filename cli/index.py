@@ -1,14 +1,16 @@
 """``ctl index`` builds an index folder; ``ctl index add``, ``remove``, ``compact`` and ``verify`` keep one."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from cli.output import print_json, print_line, print_table
+from cli.output import Cell, print_json, print_line, print_table
 from cli.progress import make_progress
 from retriever.config import (
     IndexAddConfig,
     IndexCompactConfig,
     IndexConfig,
     IndexRemoveConfig,
+    IndexTuneConfig,
     IndexVerifyConfig,
 )
 
@@ -53,6 +55,38 @@ def verify(config: IndexVerifyConfig, as_json: bool = False) -> None:
         print_json({"index": str(config.index), **found})
         return
     print_table(f"{config.index}: whole", ("checked", "found"), list(found.items()))
+
+
+def tune(config: IndexTuneConfig, as_json: bool = False) -> None:
+    """Measure recall, speed and memory of an index, its search turned up step by step, and of other recipes beside it."""
+    from retriever.index.tune import tune_index
+    from retriever.reporting.trade_off import plot_trades, require_picture
+
+    if config.picture is not None:
+        require_picture(config.picture)
+    trades = tune_index(config, progress=make_progress())
+    if config.picture is not None:
+        plot_trades(trades, config.picture)
+    if as_json:
+        for each in trades:
+            print_json(asdict(each))
+        return
+    columns = ["recipe", "settings", "recall@10", "queries/s", "p50 ms", "p95 ms", "bytes", "build s", "best"]
+    rows: list[list[Cell]] = [
+        [
+            each.recipe,
+            " ".join(f"{name} {value}" for name, value in each.settings.items()),
+            each.recall,
+            round(each.queries_per_second),
+            each.p50_ms,
+            each.p95_ms,
+            round(each.bytes_per_vector),
+            each.build_seconds,
+            "*" if each.best else "",
+        ]
+        for each in trades
+    ]
+    print_table(f"{config.index}: * = no other is better in recall, speed and memory", columns, rows)
 
 
 def show(opened: "OpenIndex") -> None:

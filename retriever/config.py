@@ -12,6 +12,7 @@ from typing import Self
 from retriever.choices import (
     DprPreset,
     HeadMode,
+    IndexRecipe,
     PassageFormat,
     PoolingRequest,
     Precision,
@@ -498,6 +499,30 @@ class IndexVerifyConfig(IndexModelConfig):
         source="a second or two on a CPU",
         at_least=0,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexTuneConfig(IndexModelConfig):
+    """Tuning"""
+
+    index: Path = setting("The index folder.", positional=True)
+    questions: Path | None = setting(
+        "Questions to measure with.", default=None, source="500 of the passages stand in for questions"
+    )
+    recipes: tuple[IndexRecipe, ...] = setting(
+        "Other recipes to build in memory and measure beside the index's own; may be repeated.", default=()
+    )
+    apply: bool = setting(
+        "Set the index to the first setting of its own recipe that reaches --target-recall.", default=False
+    )
+    target_recall: float = setting(
+        "With --apply: the share of the 10 passages that exact search finds.",
+        default=0.95,
+        source="half a passage in ten",
+        above=0,
+        at_most=1,
+    )
+    picture: Path | None = setting("Also draw the trade-off into this PNG (extra: plots).", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,13 +173,7 @@ def _turned_up(
             reached,
             config.target_recall,
         )
-    measured: dict[str, float | str] = {
-        f"recall@{DEPTH}": round(reached, 4),
-        "queries": len(truth.queries),
-        "queries_are": truth.queries_are,
-        "passages": count,
-    }
-    return settings, measured
+    return settings, truth.report(reached, count)
 
 
 def encoded_by(model: DualEncoder, index: Path, *, shard_size: int, progress: Progress) -> VectorsOf:

@@ -52,6 +52,15 @@ class Truth:
         """For the manifest."""
         return "questions" if self.own is None else "passages"
 
+    def report(self, recall: float, passages: int) -> dict[str, float | str]:
+        """What the manifest says of a recall that was measured with this."""
+        return {
+            f"recall@{DEPTH}": round(recall, 4),
+            "queries": len(self.queries),
+            "queries_are": self.queries_are,
+            "passages": passages,
+        }
+
     def recall_of(self, index: FaissIndex) -> float:
         """Recall@10: the share of what exact search finds that the index finds."""
         _, rows = index.search(self.queries, DEPTH + (self.own is not None))

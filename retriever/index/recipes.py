@@ -27,6 +27,7 @@ class Recipe:
         lists: whether the vectors lie in lists, of which a search looks into some.
         ladder: the number of lists → settings, from the fastest search to the most thorough; one that is empty has none.
         exact: it finds what a comparison with every vector finds.
+        lossless: it holds the vectors as they were.
         fewest: passages that it can be trained with.
     """
 
@@ -36,6 +37,7 @@ class Recipe:
     lists: bool = False
     ladder: Callable[[int], list[Settings]] = lambda lists: [{}]
     exact: bool = False
+    lossless: bool = False
     fewest: int = 1
 
 
@@ -58,7 +60,7 @@ def _largest_divisor(dimension: int, at_most: int) -> int:
 
 
 RECIPES: dict[IndexRecipe, Recipe] = {
-    "flat": Recipe(lambda d, _: "Flat", lambda d: 4 * d, "exact, float32", exact=True),
+    "flat": Recipe(lambda d, _: "Flat", lambda d: 4 * d, "exact, float32", exact=True, lossless=True),
     "flat-fp16": Recipe(
         lambda d, _: "SQfp16",
         lambda d: 2 * d,
@@ -73,12 +75,14 @@ RECIPES: dict[IndexRecipe, Recipe] = {
         lambda d: 4 * d + 272,
         "the fastest single questions, if memory and a slow build do not matter",
         ladder=lambda _: [{"efSearch": 2**power} for power in range(4, 12)],
+        lossless=True,
     ),
     "ivf-flat": Recipe(
         lambda d, lists: f"IVF{lists},Flat",
         lambda d: 4 * d + 8,
         "lists of float32 vectors",
         lists=True,
+        lossless=True,
         ladder=_probe_ladder,
     ),
     "ivf-sq8": Recipe(

@@ -20,13 +20,12 @@ from retriever.index.id_table import ABSENT
 from retriever.index.layout import PASSAGES, SHARDS, TRAINED, current_generation
 from retriever.index.model import load_model
 from retriever.index.opened import OpenIndex
+from retriever.index.stored import ROWS_AT_ONCE, StoredVectors
 from retriever.index.writing import put_into_force, write_segment, writer
 from retriever.protocols import Progress, no_progress
 from retriever.records import Passage
 
 logger = logging.getLogger(__name__)
-
-ROWS_AT_ONCE = 65_536
 
 
 def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) -> OpenIndex:
@@ -143,37 +142,22 @@ def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex
         segment, _ = write_segment(
             index,
             opened.passages(),
-            lambda table, passages_sha256: _LiveVectors(opened),
+            lambda table, passages_sha256: StoredVectors(opened),
             empty=lambda count: _trained(opened),
         )
         manifest = replace(opened.manifest, segments=(segment,))
         nothing = np.empty(0, np.int64)
-        put_into_force(index, manifest, nothing, passages=opened.passages, progress=progress)
+        put_into_force(
+            index,
+            manifest,
+            nothing,
+            passages=opened.passages,
+            bm25_from=opened.generation,
+            progress=progress,
+        )
     return OpenIndex.open(index)
 
 
 def _trained(opened: OpenIndex) -> FaissIndex:
     """An empty index that has learned what the first segment's has: all segments share lists and ranges, and so the measured recall."""
     return FaissIndex.load_empty(opened.segments[0].folder / TRAINED)
-
-
-class _LiveVectors(Sequence[NDArray[np.float32]]):
-    """The stored vectors of all passages that are there, in the order of their rows, some thousand at a time."""
-
-    def __init__(self, opened: OpenIndex) -> None:
-        self._opened = opened
-        self._places = [
-            (segment, start)
-            for segment in opened.segments
-            for start in range(0, segment.entry.count, ROWS_AT_ONCE)
-        ]
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, place: int) -> NDArray[np.float32]:  # type: ignore[override]  # one at a time
-        segment, start = self._places[place]
-        vectors = FaissIndex.load(segment.vectors, segment.entry.count)  # maps, does not read
-        part = vectors.vectors(start, min(ROWS_AT_ONCE, segment.entry.count - start))
-        rows = np.arange(start, start + len(part)) + segment.start
-        return part[~self._opened.is_removed(rows)]

@@ -119,6 +119,7 @@ def put_into_force(
     removed: NDArray[np.int64],
     *,
     passages: Callable[[], Iterable[Passage]],
+    bm25_from: Generation | None = None,
     progress: Progress,
 ) -> None:
     """Write a generation and switch to it.
@@ -128,6 +129,7 @@ def put_into_force(
         manifest: of the generation; its files, and how many passages there are, are found out here.
         removed: rows of its segments that are gone, sorted.
         passages: all that are there, for BM25.
+        bm25_from: a generation of the same passages, whose BM25 index is taken over.
         progress: opens progress displays.
     """
     name = next_name(index, GENERATION)
@@ -135,7 +137,9 @@ def put_into_force(
         generation = Generation(folder)
         if len(removed):
             np.save(generation.removed, removed, allow_pickle=False)
-        if manifest.bm25:
+        if manifest.bm25 and bm25_from is not None:
+            shutil.copytree(bm25_from.bm25, generation.bm25)
+        elif manifest.bm25:
             generation.bm25.mkdir()
             build_bm25(passages(), generation.bm25, progress=progress)
         count = sum(each.count for each in manifest.segments) - len(removed)

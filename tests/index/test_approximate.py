@@ -8,11 +8,12 @@ import pytest
 
 from cli.main import main
 from retriever.choices import IndexRecipe
-from retriever.config import IndexAddConfig, IndexConfig
+from retriever.config import IndexAddConfig, IndexConfig, IndexTuneConfig
 from retriever.errors import InputError
 from retriever.index.build import build_index
 from retriever.index.layout import read_manifest
 from retriever.index.recipes import RECIPES
+from retriever.index.tune import Trade, mark_best, tune_index
 from retriever.index.update import add_passages, compact_index, remove_passages
 from retriever.search.open import open_searcher
 from tests.conftest import WORDS
@@ -116,3 +117,54 @@ def test_too_few_passages_are_refused_before_anything_is_encoded(tmp_path: Path,
     assert not (tmp_path / "index-ivf-flat").exists()
     with pytest.raises(InputError, match="more than --max-memory allows"):
         built(tmp_path, model_folder, "auto", max_memory=1e-6)
+
+
+def test_tuning_measures_every_setting_and_marks_what_nothing_beats(
+    tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index, picture = (
+        built(tmp_path, model_folder, "ivf-flat", lists=16, target_recall=0.5),
+        tmp_path / "t.png",
+    )
+    flags = [str(index), "--recipes", "sq8", "--recipes", "flat", "--device", "cpu"]
+    assert main(["index", "tune", *flags, "--picture", str(picture), "--json"]) == 0
+    trades = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert list(dict.fromkeys(each["recipe"] for each in trades)) == ["ivf-flat", "sq8", "flat"]
+    own = [each for each in trades if each["recipe"] == "ivf-flat"]
+    assert [each["settings"]["nprobe"] for each in own] == [2**power for power in range(len(own))]
+    recalls = [each["recall"] for each in own]
+    assert recalls == sorted(recalls)
+    assert trades[-1]["recall"] == 1.0
+    assert any(each["best"] for each in trades)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert main(["index", "tune", str(index), "--device", "cpu"]) == 0
+    assert "recall@10" in capsys.readouterr().out.splitlines()[1]
+
+
+def test_tuning_can_set_the_index(tmp_path: Path, model_folder: Path) -> None:
+    index = built(tmp_path, model_folder, "ivf-flat", lists=16, target_recall=0.3, bm25=True)
+    before = read_manifest(index)
+    tune_index(IndexTuneConfig(index=index, device="cpu", apply=True, target_recall=0.98))
+    after = read_manifest(index)
+    assert before.recall["recall@10"] < 0.98 <= after.recall["recall@10"]
+    assert before.search["nprobe"] < after.search["nprobe"]
+    assert after.segments == before.segments
+    assert open_searcher(index, mode="bm25").search(["the cat"], 3)[0].ids
+    add_passages(IndexAddConfig(index=index, passages=write(tmp_path / "more.jsonl", 400, 5), device="cpu"))
+    with pytest.raises(InputError, match="run ctl index compact first"):
+        tune_index(IndexTuneConfig(index=index, device="cpu"))
+
+
+def trade(recall: float, speed: float, size: float) -> Trade:
+    return Trade("flat", {}, recall, speed, 0, 0, size, None)
+
+
+def test_what_is_beaten_in_everything_is_not_marked() -> None:
+    trades = [
+        trade(0.9, 100, 4),
+        trade(0.9, 90, 4),
+        trade(0.8, 200, 4),
+        trade(0.8, 90, 1),
+        trade(0.9, 100, 4),
+    ]
+    assert [each.best for each in mark_best(trades)] == [True, False, True, True, True]

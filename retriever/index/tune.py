@@ -1,0 +1,197 @@
+"""The trade-off between recall, speed and memory, measured: of an index's own recipe turned up step by step, and of others beside it."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.choices import IndexRecipe
+from retriever.config import IndexTuneConfig
+from retriever.data.dpr import read_questions
+from retriever.errors import InputError
+from retriever.index.faiss_index import FaissIndex
+from retriever.index.layout import current_generation
+from retriever.index.model import load_model
+from retriever.index.opened import OpenIndex
+from retriever.index.recall import DEPTH, Truth, sample_vectors
+from retriever.index.recipes import RECIPES, TRAINING_VECTORS_PER_LIST, Settings, factory_of
+from retriever.index.stored import StoredVectors
+from retriever.index.writing import put_into_force, writer
+from retriever.protocols import Progress, no_progress
+
+logger = logging.getLogger(__name__)
+
+ROUNDS, SINGLES = 3, 200
+"""How often all queries are searched at once, and how many one by one."""
+
+ENOUGH = 0.9995
+"""Recall beyond which turning the search up further is no trade-off any more."""
+
+
+@dataclass(frozen=True)
+class Trade:
+    """One recipe with one setting of its search.
+
+    Attributes:
+        recipe: its name.
+        settings: of the search.
+        recall: recall@10 against exact search.
+        queries_per_second: all queries at once.
+        p50_ms: median of single queries.
+        p95_ms: 95th percentile of them.
+        bytes_per_vector: of the table of recipes.
+        build_seconds: training and adding, in memory; None for the index that is there.
+        best: no other is better in recall, speed and memory (Pareto).
+    """
+
+    recipe: IndexRecipe
+    settings: Settings
+    recall: float
+    queries_per_second: float
+    p50_ms: float
+    p95_ms: float
+    bytes_per_vector: float
+    build_seconds: float | None
+    best: bool = False
+
+
+def tune_index(config: IndexTuneConfig, *, progress: Progress = no_progress) -> list[Trade]:
+    """Measure the index with every setting of its search, and other recipes over the same vectors.
+
+    With ``apply`` the index is set to the first setting of its own recipe that reaches the target, and says the recall
+    that was measured here.
+
+    Raises:
+        InputError: no index, one of several segments, or a recipe that cannot be built of so few vectors.
+    """
+    opened = OpenIndex.open(config.index)
+    if len(opened.segments) > 1 or len(opened.removed):
+        raise InputError(
+            "consists of several segments, or passages were removed: run ctl index compact first",
+            path=config.index,
+        )
+    model = load_model(
+        config.index,
+        opened.manifest,
+        model=config.model,
+        passage_model=config.passage_model,
+        device=config.device,
+    )
+    parts = StoredVectors(opened)
+    if config.questions is None:
+        truth = Truth.of_passages(parts, model.query.device)
+    else:
+        questions = [each.query.text for each in read_questions(config.questions)]
+        truth = Truth.of_questions(model.encode_queries(questions), parts, model.query.device)
+    own = opened.manifest.recipe
+    if not RECIPES[own].lossless:
+        logger.warning(
+            "recall is measured against the vectors that the index stores, which %s has rounded", own
+        )
+    trades: list[Trade] = []
+    with progress(None, "measure") as advance:
+        for recipe in dict.fromkeys([own, *config.recipes]):
+            started = time.perf_counter()
+            if recipe == own:
+                index, seconds = FaissIndex.load(opened.segments[0].vectors, len(opened)), None
+            else:
+                index = _built(recipe, parts, opened.manifest.dimension)
+                seconds = time.perf_counter() - started
+            for settings in RECIPES[recipe].ladder(index.lists):
+                trades.append(_measured(recipe, settings, index, truth, seconds, opened.manifest.dimension))
+                advance(1)
+                if trades[-1].recall >= ENOUGH:
+                    break
+    if config.apply:
+        _apply(config, [each for each in trades if each.recipe == own], truth, progress)
+    return mark_best(trades)
+
+
+def _built(recipe: IndexRecipe, parts: Sequence[NDArray[np.floating]], dimension: int) -> FaissIndex:
+    """The vectors as another recipe, in memory."""
+    count = sum(map(len, parts))
+    index = FaissIndex(dimension, factory_of(recipe, dimension=dimension, count=count, lists=None))
+    if not index.is_trained:
+        index.train(sample_vectors(parts, TRAINING_VECTORS_PER_LIST * max(index.lists, 256), seed=0)[0])
+    for part in parts:
+        index.add(part)
+    return index
+
+
+def _measured(
+    recipe: IndexRecipe,
+    settings: Settings,
+    index: FaissIndex,
+    truth: Truth,
+    build_seconds: float | None,
+    dimension: int,
+) -> Trade:
+    index.set_search(settings)
+    recall = truth.recall_of(index)  # also warms up
+    at_once = median(_seconds(lambda: index.search(truth.queries, DEPTH)) for _ in range(ROUNDS))
+    singles = [
+        1000 * _seconds(lambda query=query: index.search(query[None], DEPTH))  # type: ignore[misc]
+        for query in islice(truth.queries, SINGLES)
+    ]
+    return Trade(
+        recipe,
+        settings,
+        recall,
+        len(truth.queries) / at_once,
+        float(np.percentile(singles, 50)),
+        float(np.percentile(singles, 95)),
+        RECIPES[recipe].bytes_per_vector(dimension),
+        build_seconds,
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def mark_best(trades: Sequence[Trade]) -> list[Trade]:
+    """Mark those that no other equals or beats in recall, speed and memory while beating them in one."""
+
+    def values(each: Trade) -> tuple[float, float, float]:
+        return each.recall, each.queries_per_second, -each.bytes_per_vector
+
+    def beaten(each: Trade) -> bool:
+        return any(
+            values(other) != values(each)
+            and all(a >= b for a, b in zip(values(other), values(each), strict=True))
+            for other in trades
+        )
+
+    return [replace(each, best=not beaten(each)) for each in trades]
+
+
+def _apply(config: IndexTuneConfig, trades: Sequence[Trade], truth: Truth, progress: Progress) -> None:
+    """A generation with another setting of the search, over the same segments."""
+    chosen = next(
+        (each for each in trades if each.recall >= config.target_recall),
+        max(trades, key=lambda each: each.recall),
+    )
+    if chosen.recall < config.target_recall:
+        logger.warning(
+            "no setting reaches recall %g: applied the best, %.4f", config.target_recall, chosen.recall
+        )
+    current_generation(config.index)
+    with writer(config.index):
+        opened = OpenIndex.open(config.index)
+        recall = None if RECIPES[chosen.recipe].exact else truth.report(chosen.recall, len(opened))
+        manifest = replace(opened.manifest, search=dict(chosen.settings), recall=recall)
+        put_into_force(
+            config.index,
+            manifest,
+            opened.removed,
+            passages=opened.passages,
+            bm25_from=opened.generation,
+            progress=progress,
+        )
