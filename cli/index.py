@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from cli.output import Cell, print_json, print_line, print_table
 from cli.progress import make_progress
 from retriever.config import (
+    EncodeConfig,
     IndexAddConfig,
     IndexCompactConfig,
     IndexConfig,
@@ -16,6 +17,13 @@ from retriever.config import (
 
 if TYPE_CHECKING:
     from retriever.index.opened import OpenIndex
+
+
+def encode(config: EncodeConfig) -> None:
+    """Encode passages into a folder of .npy files, for ctl index --vectors or for other programs; a killed run goes on."""
+    from retriever.index.encode import encode_corpus
+
+    print_line(str(encode_corpus(config, progress=make_progress())))
 
 
 def index(config: IndexConfig) -> None:

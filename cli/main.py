@@ -32,6 +32,7 @@ app = typer.Typer(
 add_command(app, "train-simcse", train.train_simcse)
 add_command(app, "train-dpr", train.train_dpr)
 add_command(app, "mine", mine.mine)
+add_command(app, "encode", index.encode)
 indexes = add_group(app, "index", index.index)
 add_command(indexes, "add", index.add)
 add_command(indexes, "remove", index.remove)

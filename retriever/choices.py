@@ -13,6 +13,7 @@ IndexRecipe = Literal[
     "flat", "flat-fp16", "sq8", "hnsw", "ivf-flat", "ivf-sq8", "ivf-pq", "ivf-rabitq", "binary"
 ]
 RecipeRequest = Literal["auto", IndexRecipe]
+VectorType = Literal["fp32", "fp16"]
 SearchMode = Literal["dense", "bm25", "hybrid"]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[

@@ -21,6 +21,7 @@ from retriever.choices import (
     SimcsePreset,
     Similarity,
     TrackerName,
+    VectorType,
 )
 from retriever.errors import InputError
 from retriever.presets import DPR_PRESETS, SIMCSE_PRESETS, preset_values
@@ -374,15 +375,60 @@ class MineConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexConfig(TwoEncodersConfig):
-    """Index"""
+class EncodingConfig(TwoEncodersConfig):
+    """Encoding"""
 
     passages: Path = setting("DPR psgs_w100 .tsv, .jsonl of id, title, text, or BEIR corpus.jsonl.")
     model: str = setting(
         "The encoder: a run directory, a model folder, a Hugging Face name, or packaged:NAME."
     )
+    pooling: PoolingRequest | None = setting(
+        "Only for a plain Hugging Face folder, which declares none; cls_head: [CLS] through the checkpoint's own MLP.",
+        default=None,
+        source="what the model folder declares",
+    )
+    passage_format: PassageFormat | None = setting(
+        "How title and text become one input.",
+        default=None,
+        source="what the model folder declares; else '{title}. {text}'",
+    )
+    max_length: int | None = setting(
+        "Tokens per passage.", default=None, source="what the model folder declares", at_least=3
+    )
+    shard_size: int = setting(
+        "Passages per shard: what a killed run encodes again at most.",
+        default=20_000,
+        source="minutes on a CPU",
+        at_least=1,
+    )
+    dtype: VectorType = setting(
+        "Data type of the shards; fp16 halves the disk space, and rounds to 11 bits what an index is then made of.",
+        default="fp32",
+        source="exact",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeConfig(EncodingConfig):
+    """Output"""
+
+    output: Path = setting(
+        "The folder of the vectors; it must not exist, or be empty, unless it holds such vectors."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexConfig(EncodingConfig):
+    """Index"""
+
     output: Path = setting(
         "The index folder; it must not exist, or be empty, unless it holds unfinished shards."
+    )
+    vectors: Path | None = setting(
+        "The folder that ctl encode made of the same passages with the same model; what is missing in it is encoded, and it "
+        "is kept.",
+        default=None,
+        source="shards in the index folder, deleted at the end",
     )
     recipe: RecipeRequest = setting(
         "How the vectors are indexed; auto: exact search (flat) up to 200,000 passages, then what fits --max-memory and "
@@ -412,25 +458,6 @@ class IndexConfig(TwoEncodersConfig):
         source="500 of the passages stand in for questions",
     )
     bm25: bool = setting("Also build a BM25 index, for --mode bm25 and hybrid.", default=False)
-    pooling: PoolingRequest | None = setting(
-        "Only for a plain Hugging Face folder, which declares none; cls_head: [CLS] through the checkpoint's own MLP.",
-        default=None,
-        source="what the model folder declares",
-    )
-    passage_format: PassageFormat | None = setting(
-        "How title and text become one input.",
-        default=None,
-        source="what the model folder declares; else '{title}. {text}'",
-    )
-    max_length: int | None = setting(
-        "Tokens per passage.", default=None, source="what the model folder declares", at_least=3
-    )
-    shard_size: int = setting(
-        "Passages per shard: what a killed run encodes again at most.",
-        default=20_000,
-        source="minutes on a CPU",
-        at_least=1,
-    )
     keep_shards: bool = setting("Keep the shard files after the index is built.", default=False)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retriever.choices import VectorType
 from retriever.data.files import atomic_file, file_sha256, read_json, write_json
 from retriever.errors import InputError
 from retriever.protocols import Progress, no_progress
@@ -16,20 +17,21 @@ from retriever.records import Passage
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+NUMPY_TYPE: dict[VectorType, type[np.floating]] = {"fp32": np.float32, "fp16": np.float16}
 EncodePassages = Callable[[Sequence[Passage]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The vectors of ``count`` passages from row ``start``, in a .npy file of (count, D) float32."""
+    """The vectors of ``count`` passages from row ``start``, in a .npy file of (count, D) float32 or float16."""
 
     start: int
     count: int
     file: Path
 
-    def vectors(self) -> NDArray[np.float32]:
+    def vectors(self) -> NDArray[np.floating]:
         """The vectors, memory-mapped."""
-        found: NDArray[np.float32] = np.load(self.file, mmap_mode="r", allow_pickle=False)
+        found: NDArray[np.floating] = np.load(self.file, mmap_mode="r", allow_pickle=False)
         return found
 
 
@@ -39,6 +41,7 @@ def embed_corpus(
     folder: Path,
     *,
     shard_size: int,
+    dtype: VectorType = "fp32",
     made_with: Mapping[str, object],
     progress: Progress = no_progress,
 ) -> list[Shard]:
@@ -49,14 +52,17 @@ def embed_corpus(
         encode: passages → (N, D) float32.
         folder: made if missing.
         shard_size: passages per shard.
+        dtype: in which vectors are written.
         made_with: everything the vectors depend on (model fingerprint, corpus hash, format, length …), JSON values.
         progress: one tick a passage.
 
     Raises:
-        InputError: the folder holds shards made with something else.
+        InputError: the folder holds shards made with something else, or a vector has a number too large for ``dtype``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    made_with = {**made_with, "shard_size": shard_size, "count": len(passages)}
+    for leftover in folder.glob(".*.tmp"):  # of atomic_file, in a run that was killed
+        leftover.unlink()
+    made_with = {**made_with, "shard_size": shard_size, "dtype": dtype, "count": len(passages)}
     if (folder / MANIFEST).exists():
         _check_same(made_with, read_json(folder / MANIFEST), folder)
     else:
@@ -71,17 +77,21 @@ def embed_corpus(
     with progress(len(passages), "encode passages") as advance:
         for shard in shards:
             if not _is_whole(shard):
-                _write(shard, encode(passages[shard.start : shard.start + shard.count]))
+                _write(shard, encode(passages[shard.start : shard.start + shard.count]), dtype)
             advance(shard.count)
     return shards
 
 
-def _write(shard: Shard, vectors: NDArray[np.float32]) -> None:
+def _write(shard: Shard, vectors: NDArray[np.float32], dtype: VectorType) -> None:
     """The vectors, and only then the entry that says they are whole."""
     if vectors.shape[0] != shard.count or vectors.dtype != np.float32:
         raise ValueError(f"expected {shard.count} float32 vectors, got {vectors.shape} of {vectors.dtype}")
+    if dtype == "fp16" and np.abs(vectors).max(initial=0) > np.finfo(np.float16).max:
+        raise InputError(
+            f"a vector of passages {shard.start} to {shard.start + shard.count} is too long for fp16"
+        )
     with atomic_file(shard.file, "wb") as file:
-        np.save(file, vectors, allow_pickle=False)
+        np.save(file, vectors.astype(NUMPY_TYPE[dtype], copy=False), allow_pickle=False)
     entry = {"bytes": shard.file.stat().st_size, "sha256": file_sha256(shard.file)}
     write_json(shard.file.with_suffix(".json"), entry)
 
@@ -104,6 +114,6 @@ def _check_same(asked: Mapping[str, object], found: object, folder: Path) -> Non
     for key, value in asked.items():
         if found.get(key) != value:
             raise InputError(
-                f"unfinished shards here were made with {key} {found.get(key)}, not {value}: use another --output or delete them",
+                f"the shards here were made with {key} {found.get(key)}, not {value}: name another folder, or delete them",
                 path=folder,
             )

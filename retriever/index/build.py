@@ -16,8 +16,8 @@ from retriever.data.corpus import read_passages
 from retriever.data.dpr import read_questions
 from retriever.data.files import require_new_folder
 from retriever.encoding.dual_encoder import DualEncoder
-from retriever.encoding.shards import embed_corpus
 from retriever.errors import InputError
+from retriever.index.encode import encoded_by, load_for_passages
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.layout import (
     CURRENT,
@@ -35,7 +35,7 @@ from retriever.index.layout import (
 )
 from retriever.index.recall import DEPTH, Truth
 from retriever.index.recipes import RECIPES, Settings, choose_recipe, factory_of
-from retriever.index.writing import VectorsOf, put_into_force, write_segment, writer
+from retriever.index.writing import put_into_force, write_segment, writer
 from retriever.protocols import Progress, no_progress
 
 logger = logging.getLogger(__name__)
@@ -52,16 +52,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
             but for shards that were there before.
     """
     _require_free(config.output)
-    model = DualEncoder.load(
-        config.model,
-        config.passage_model,
-        pooling=config.pooling,
-        max_length=config.max_length,
-        passage_format=config.passage_format,
-        device=config.device,
-        precision=config.precision,
-    )
-    logger.info(model.describe())
+    model = load_for_passages(config)
     reference = ModelReference.of(
         config.model, config.passage_model, model.fingerprint, config.output, config.pooling
     )
@@ -70,7 +61,13 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
         segment, parts = write_segment(
             config.output,
             read_passages(config.passages),
-            encoded_by(model, config.output, shard_size=config.shard_size, progress=progress),
+            encoded_by(
+                model,
+                config.vectors or config.output / SHARDS,
+                shard_size=config.shard_size,
+                dtype=config.dtype,
+                progress=progress,
+            ),
             empty=plan.empty,
         )
         folder = Generation(config.output / CURRENT).segment(segment.name)
@@ -95,7 +92,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
         )
         table, nothing = PassageTable(folder / PASSAGES), np.empty(0, np.int64)
         put_into_force(config.output, manifest, nothing, passages=lambda: table, progress=progress)
-        if not config.keep_shards:
+        if config.vectors is None and not config.keep_shards:
             shutil.rmtree(config.output / SHARDS)
     return config.output
 
@@ -174,31 +171,6 @@ def _turned_up(
             config.target_recall,
         )
     return settings, truth.report(reached, count)
-
-
-def encoded_by(model: DualEncoder, index: Path, *, shard_size: int, progress: Progress) -> VectorsOf:
-    """The vectors of passages by the model, through shards in the index folder: a killed run goes on from its last whole one."""
-
-    def vectors_of(table: PassageTable, passages_sha256: str) -> list[NDArray[np.floating]]:
-        settings = model.passage.settings
-        shards = embed_corpus(
-            table,
-            model.encode_passages,
-            index / SHARDS,
-            shard_size=shard_size,
-            made_with={
-                "model": model.fingerprint,
-                "similarity": settings.similarity,
-                "passages": passages_sha256,
-                "passage_format": settings.passage_format,
-                "max_length": settings.max_length,
-                "precision": model.passage.precision,
-            },
-            progress=progress,
-        )
-        return [shard.vectors() for shard in shards]
-
-    return vectors_of
 
 
 def _require_free(output: Path) -> None:

@@ -14,7 +14,7 @@ from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
 from retriever.data.lines import read_lines
 from retriever.errors import InputError
-from retriever.index.build import encoded_by
+from retriever.index.encode import encoded_by
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import ABSENT
 from retriever.index.layout import PASSAGES, SHARDS, TRAINED, current_generation
@@ -51,7 +51,7 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
         segment, _ = write_segment(
             index,
             _new_passages(config, opened, replaced),
-            encoded_by(model, index, shard_size=config.shard_size, progress=progress),
+            encoded_by(model, index / SHARDS, shard_size=config.shard_size, progress=progress),
             empty=lambda count: _trained(opened),
         )
         table = PassageTable(opened.generation.segment(segment.name) / PASSAGES)

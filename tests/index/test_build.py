@@ -257,7 +257,7 @@ def test_shards_of_another_corpus_are_not_used(config: IndexConfig, passages: li
     with pytest.raises(InputError) as error:
         build_index(config)
     assert str(error.value).startswith(
-        f"{config.output / 'shards'}: unfinished shards here were made with passages "
+        f"{config.output / 'shards'}: the shards here were made with passages "
     )
 
 
