@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -41,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 TOKENS_PER_BATCH = 16_384
 """Tokens in one forward of ``encode``: enough to fill a GPU, few enough for a CPU's memory."""
+
+WINDOW = 4096
+"""Texts that are tokenized, and ordered by their length, together."""
 
 
 class Encoder(nn.Module):
@@ -258,17 +263,15 @@ class Encoder(nn.Module):
             autocast(self.device, self.precision),
             progress(len(texts), "encode") as advance,
         ):
-            for start in range(0, len(texts), 16_384):  # tokenizes a bounded part at a time
-                part = slice(start, start + 16_384)
-                tokens = self.tokenize(texts[part], None if titles is None else titles[part], role=role)
+            for start, tokens in self._windows(texts, titles, role):
                 cut += tokens.num_truncated
-                order = tokens.longest_first()
-                row = 0
-                for batch in tokens.select(order).split(TOKENS_PER_BATCH):
-                    embeddings = self(batch).cpu().numpy()  # (n, D)
-                    result[start + order[row : row + len(batch)].numpy()] = embeddings
-                    row += len(batch)
+                order, parts = tokens.longest_first(), []
+                for batch in tokens.select(order).to(self.device).split(TOKENS_PER_BATCH):
+                    parts.append(
+                        self(batch)
+                    )  # (n, D), where the device is: a GPU is asked for no result before the window's end
                     advance(len(batch))
+                result[start + order.numpy()] = torch.cat(parts).cpu().numpy()
         if not np.isfinite(result).all():
             raise InputError(f"model '{self.name}' gives embeddings that are not finite")
         if len(texts) >= 20 and cut > 0.05 * len(texts):
@@ -278,6 +281,26 @@ class Encoder(nn.Module):
                 len(texts),
             )
         return result
+
+    def _windows(
+        self, texts: Sequence[str], titles: Sequence[str] | None, role: TextRole | None
+    ) -> Iterator[tuple[int, Tokens]]:
+        """First row and tokens of each window; while a GPU works on one, a thread makes the next (a CPU has no core to spare)."""
+
+        def tokens_from(start: int) -> Tokens:
+            part = slice(start, start + WINDOW)
+            return self.tokenize(texts[part], None if titles is None else titles[part], role=role)
+
+        starts = range(0, len(texts), WINDOW)
+        if self.device.type == "cpu":
+            yield from ((start, tokens_from(start)) for start in starts)
+            return
+        with ThreadPoolExecutor(1) as thread:
+            waiting = deque(thread.submit(tokens_from, start) for start in starts[:2])
+            for start in starts:
+                yield start, waiting.popleft().result()
+                if start + 2 * WINDOW < len(texts):
+                    waiting.append(thread.submit(tokens_from, start + 2 * WINDOW))
 
     @contextmanager
     def _evaluating(self) -> Iterator[None]:

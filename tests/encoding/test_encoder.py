@@ -12,8 +12,10 @@ from transformers import AutoModel
 from retriever.choices import PoolingMode
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.model_folder import EncoderSettings
+from retriever.encoding.tokens import Tokens
 from retriever.errors import InputError
 from retriever.training.load import add_head
+from tests.conftest import WORDS
 from tests.tiny import tiny_encoder
 
 TEXTS = ["the cat sat on the mat", "snow", "the old king plays the piano in the park", "a red car", ""]
@@ -29,6 +31,28 @@ def test_encode_keeps_the_callers_order(encoder: Encoder) -> None:
     assert together.dtype == np.float32
     assert together.shape == (5, 32)
     np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_windows_are_the_texts_in_their_order_made_ahead_or_not(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    texts = [" ".join(WORDS[: 1 + number % 7]) for number in range(23)]
+    whole = encoder.tokenize(texts)
+    monkeypatch.setattr("retriever.encoding.encoder.WINDOW", 5)
+    monkeypatch.setattr(Encoder, "device", torch.device(device))
+    windows = list(encoder._windows(texts, None, None))
+    assert [start for start, _ in windows] == [0, 5, 10, 15, 20]
+    joined = Tokens.concatenate([tokens for _, tokens in windows])
+    assert torch.equal(joined.ids, whole.ids)
+    assert torch.equal(joined.offsets, whole.offsets)
+
+
+def test_windows_do_not_change_the_embeddings(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [" ".join(WORDS[: 1 + number % 7]) for number in range(23)]
+    expected = encoder.encode(texts)
+    monkeypatch.setattr("retriever.encoding.encoder.WINDOW", 5)
+    np.testing.assert_allclose(encoder.encode(texts), expected, atol=1e-6)
 
 
 def test_encode_equals_mean_pooling_by_hand(encoder: Encoder, plain_folder: Path) -> None:
