@@ -7,11 +7,18 @@ from pathlib import Path
 
 from cli.output import print_json, print_table
 from retriever.config import InfoConfig
+from retriever.errors import InputError
 
 
 def info(config: InfoConfig, as_json: bool = False) -> None:
     """Show what a run directory, an index folder or a model says of itself."""
     kind, facts = facts_of(config.path)
+    if config.bench:
+        if kind != "index":
+            raise InputError(f"bench measures an index, this is a {kind}", path=Path(config.path))
+        from retriever.search.speed import measure_speed
+
+        facts = {**facts, "bench": measure_speed(Path(config.path))}
     if as_json:
         print_json({"kind": kind, "path": config.path, **facts})
         return

@@ -1,8 +1,9 @@
 """``ctl search``: one question, a file of them, or a prompt that keeps the model loaded."""
 
 import sys
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 from cli.output import print_json, print_table
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 64
 PROMPT = "question> "
+SNIPPET = 240
+PUNCTUATION = ".,;:!?\"'()[]"
 COLUMNS = ("rank", "score", "id", "title", "text")
 
 
@@ -110,14 +113,46 @@ def json_of(
     for rank, hit in enumerate(ranking, start=1):
         passage = passages[hit.id]
         hits.append(
-            {"rank": rank, "id": hit.id, "score": hit.score, "title": passage.title, "text": passage.text}
+            {
+                "rank": rank,
+                "id": hit.id,
+                "score": hit.score,
+                "title": passage.title,
+                "snippet": snippet(passage.text, query.text),
+                "text": passage.text,
+            }
         )
     approximate = {} if recall is None else {"approximate": recall}
     return {"id": query.id, "question": query.text, **approximate, "hits": hits}
 
 
+def snippet(text: str, question: str) -> str:
+    """The part of a passage of up to ``SNIPPET`` letters that has most of the question's words, in its middle if it can be."""
+    words = text.split()
+    asked = {word for each in question.casefold().split() if len(word := each.strip(PUNCTUATION)) > 2}
+    letters = list(accumulate((len(word) + 1 for word in words), initial=0))
+    found = list(accumulate((word.casefold().strip(PUNCTUATION) in asked for word in words), initial=0))
+
+    def end_of(first: int) -> int:
+        return max(first + 1, bisect_right(letters, letters[first] + SNIPPET) - 1)
+
+    if letters[-1] <= SNIPPET + 1:
+        return " ".join(words)
+    counts = [found[end_of(start)] - found[start] for start in range(len(words))]
+    best = counts.index(max(counts))  # the first of a run of starts that are as good
+    run = next((each for each in range(best, len(words)) if counts[each] < counts[best]), len(words)) - best
+    first = best + run // 2 if counts[best] else 0
+    last = end_of(first)
+    shown = " ".join(words[first:last])
+    after = last < len(words) or len(shown) > SNIPPET  # one word may be longer: not every language has spaces
+    return f"{'… ' if first else ''}{shown[:SNIPPET]}{' …' if after else ''}"
+
+
 def show_ranking(query: "Query", ranking: "Ranking", passages: Mapping[str, "Passage"]) -> None:
     """One question's passages as a table."""
     found = [(rank, hit, passages[hit.id]) for rank, hit in enumerate(ranking, start=1)]
-    rows = [(rank, hit.score, hit.id, passage.title, passage.text) for rank, hit, passage in found]
+    rows = [
+        (rank, hit.score, hit.id, passage.title, snippet(passage.text, query.text))
+        for rank, hit, passage in found
+    ]
     print_table(query.text, COLUMNS, rows)

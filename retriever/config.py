@@ -625,3 +625,7 @@ class InfoConfig(Config):
     """Info"""
 
     path: str = setting("A run directory, an index folder, or a model.", positional=True)
+    bench: bool = setting(
+        "Of an index: how long it takes to open, p50 and p95 of single questions, and questions a second in batches of 64.",
+        default=False,
+    )

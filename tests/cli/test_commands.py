@@ -175,6 +175,15 @@ def test_info_of_an_index_is_its_manifest(index, capsys):
     assert (facts["kind"], facts["count"], facts["dimension"], facts["bm25"]) == ("index", 10, 32, True)
 
 
+def test_info_of_an_index_can_measure_its_speed(index, model_folder, capsys):
+    assert main(["info", str(index), "--bench", "--json"]) == 0
+    bench = json.loads(capsys.readouterr().out)["bench"]
+    assert set(bench) == {"open_seconds", "first_ms", "p50_ms", "p95_ms", "queries_per_second"}
+    assert 0 < bench["p50_ms"] <= bench["p95_ms"]
+    assert main(["info", str(model_folder), "--bench"]) == 2
+    assert capsys.readouterr().err == f"error: {model_folder}: bench measures an index, this is a model\n"
+
+
 def test_info_of_a_model_says_how_it_embeds(model_folder, capsys):
     assert main(["info", str(model_folder)]) == 0
     assert "mean pooling" in capsys.readouterr().out

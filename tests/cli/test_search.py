@@ -1,7 +1,10 @@
 import io
 import sys
 
-from cli.search import batched, json_of, queries_of, show_ranking, typed_questions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.search import batched, json_of, queries_of, show_ranking, snippet, typed_questions
 from retriever.config import SearchConfig
 from retriever.records import Passage, Query, Ranking
 
@@ -14,8 +17,15 @@ def test_one_json_object_a_question():
         "id": "7",
         "question": "why?",
         "hits": [
-            {"rank": 1, "id": "b", "score": 2.5, "title": "", "text": "Text of b."},
-            {"rank": 2, "id": "a", "score": 0.125, "title": "Title A", "text": "Text of a."},
+            {"rank": 1, "id": "b", "score": 2.5, "title": "", "snippet": "Text of b.", "text": "Text of b."},
+            {
+                "rank": 2,
+                "id": "a",
+                "score": 0.125,
+                "title": "Title A",
+                "snippet": "Text of a.",
+                "text": "Text of a.",
+            },
         ],
     }
 
@@ -33,6 +43,30 @@ def test_the_table_has_the_question_as_its_title(capsys):
         "1     2.50    b            Text of b.",
         "2     0.1250  a   Title A  Text of a.",
     ]
+
+
+@given(st.lists(st.sampled_from(["the", "piano", "Grace", "Hopper", "wrote", "a", "compiler."]), max_size=90))
+def test_a_snippet_is_a_part_of_the_text_with_as_many_words_of_the_question_as_any(words):
+    def hits(some):
+        return sum(word.casefold().strip(".") in ("grace", "hopper", "compiler") for word in some)
+
+    shown = snippet(" ".join(words), "Grace Hopper's compiler? by Hopper")
+    own = [word for word in shown.split() if word != "…"]
+    assert len(" ".join(own)) <= 240
+    windows = [words[first : first + len(own)] for first in range(len(words) - len(own) + 1)]
+    assert own in windows
+    assert hits(own) >= max(map(hits, windows))
+
+
+def test_a_snippet_says_where_text_is_left_out():
+    assert snippet("short", "what?") == "short"
+    assert snippet("", "what?") == ""
+    long = "filler " * 60 + "Hopper wrote it. " + "more " * 60
+    shown = snippet(long, "who is Hopper?")
+    assert shown.startswith("… ")
+    assert shown.endswith(" …")
+    assert "Hopper wrote it." in shown
+    assert snippet("字" * 1000, "字") == "字" * 240 + " …"
 
 
 def test_nothing_found_is_an_empty_list():
