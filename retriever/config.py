@@ -401,6 +401,12 @@ class EncodingConfig(TwoEncodersConfig):
         source="minutes on a CPU",
         at_least=1,
     )
+    workers: int = setting(
+        "Processes that encode: one a GPU; on a CPU they share the cores. The result does not depend on it.",
+        default=1,
+        source="one device",
+        at_least=1,
+    )
     dtype: VectorType = setting(
         "Data type of the shards; fp16 halves the disk space, and rounds to 11 bits what an index is then made of.",
         default="fp32",

@@ -193,6 +193,7 @@ class PassageTable(Sequence[Passage]):
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         try:
             self._table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
         except OSError as error:

@@ -35,10 +35,14 @@ class Shard:
         return found
 
 
+RunShards = Callable[[Sequence[Shard], Callable[[int], None]], None]
+"""Makes the shards that are missing, in any order and anywhere, and tells how many passages were just done."""
+
+
 def embed_corpus(
-    passages: Sequence[Passage],
-    encode: EncodePassages,
+    count: int,
     folder: Path,
+    run: RunShards,
     *,
     shard_size: int,
     dtype: VectorType = "fp32",
@@ -48,9 +52,9 @@ def embed_corpus(
     """Encode every passage into ``folder``; shards that are there, whole and of the same making are kept.
 
     Args:
-        passages: the corpus, sliceable.
-        encode: passages → (N, D) float32.
+        count: passages of the corpus.
         folder: made if missing.
+        run: makes shards.
         shard_size: passages per shard.
         dtype: in which vectors are written.
         made_with: everything the vectors depend on (model fingerprint, corpus hash, format, length …), JSON values.
@@ -62,27 +66,43 @@ def embed_corpus(
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*.tmp"):  # of atomic_file, in a run that was killed
         leftover.unlink()
-    made_with = {**made_with, "shard_size": shard_size, "dtype": dtype, "count": len(passages)}
+    made_with = {**made_with, "shard_size": shard_size, "dtype": dtype, "count": count}
     if (folder / MANIFEST).exists():
         _check_same(made_with, read_json(folder / MANIFEST), folder)
     else:
         write_json(folder / MANIFEST, made_with)
     shards = [
-        Shard(start, min(shard_size, len(passages) - start), folder / f"{number:06d}.npy")
-        for number, start in enumerate(range(0, len(passages), shard_size))
+        Shard(start, min(shard_size, count - start), folder / f"{number:06d}.npy")
+        for number, start in enumerate(range(0, count, shard_size))
     ]
-    kept = sum(shard.count for shard in shards if _is_whole(shard))
+    missing = [shard for shard in shards if not _is_whole(shard)]
+    kept = count - sum(shard.count for shard in missing)
     if kept:
-        logger.info("going on after %d of %d passages, which were encoded before", kept, len(passages))
-    with progress(len(passages), "encode passages") as advance:
-        for shard in shards:
-            if not _is_whole(shard):
-                _write(shard, encode(passages[shard.start : shard.start + shard.count]), dtype)
-            advance(shard.count)
+        logger.info("going on after %d of %d passages, which were encoded before", kept, count)
+    with progress(count, "encode passages") as advance:
+        advance(kept)
+        run(missing, advance)
     return shards
 
 
-def _write(shard: Shard, vectors: NDArray[np.float32], dtype: VectorType) -> None:
+def run_here(passages: Sequence[Passage], encode: EncodePassages, dtype: VectorType) -> RunShards:
+    """Shards are made one after the other, in this process.
+
+    Args:
+        passages: the corpus, sliceable.
+        encode: passages → (N, D) float32.
+        dtype: in which vectors are written.
+    """
+
+    def run(missing: Sequence[Shard], advance: Callable[[int], None]) -> None:
+        for shard in missing:
+            write_shard(shard, encode(passages[shard.start : shard.start + shard.count]), dtype)
+            advance(shard.count)
+
+    return run
+
+
+def write_shard(shard: Shard, vectors: NDArray[np.float32], dtype: VectorType) -> None:
     """The vectors, and only then the entry that says they are whole."""
     if vectors.shape[0] != shard.count or vectors.dtype != np.float32:
         raise ValueError(f"expected {shard.count} float32 vectors, got {vectors.shape} of {vectors.dtype}")

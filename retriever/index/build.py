@@ -17,7 +17,7 @@ from retriever.data.dpr import read_questions
 from retriever.data.files import require_new_folder
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.errors import InputError
-from retriever.index.encode import encoded_by, load_for_passages
+from retriever.index.encode import encoded_by, run_of
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.layout import (
     CURRENT,
@@ -35,6 +35,7 @@ from retriever.index.layout import (
 )
 from retriever.index.recall import DEPTH, Truth
 from retriever.index.recipes import RECIPES, Settings, choose_recipe, factory_of
+from retriever.index.workers import PassageModel
 from retriever.index.writing import put_into_force, write_segment, writer
 from retriever.protocols import Progress, no_progress
 
@@ -52,7 +53,8 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
             but for shards that were there before.
     """
     _require_free(config.output)
-    model = load_for_passages(config)
+    model = PassageModel.of(config).load()
+    logger.info(model.describe())
     reference = ModelReference.of(
         config.model, config.passage_model, model.fingerprint, config.output, config.pooling
     )
@@ -66,6 +68,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
                 config.vectors or config.output / SHARDS,
                 shard_size=config.shard_size,
                 dtype=config.dtype,
+                run=run_of(config, model),
                 progress=progress,
             ),
             empty=plan.empty,

@@ -15,9 +15,10 @@ from retriever.data.arrow import PassageTable, write_passage_table
 from retriever.data.corpus import read_passages
 from retriever.data.files import require_new_folder
 from retriever.encoding.dual_encoder import DualEncoder
-from retriever.encoding.shards import embed_corpus
+from retriever.encoding.shards import RunShards, embed_corpus, run_here
 from retriever.errors import InputError
 from retriever.index.layout import LOCK, PASSAGES
+from retriever.index.workers import PassageModel, run_in_workers, worker_devices
 from retriever.protocols import Progress, no_progress
 
 logger = logging.getLogger(__name__)
@@ -40,15 +41,22 @@ def encode_corpus(config: EncodeConfig, *, progress: Progress = no_progress) -> 
     leftovers = {output / LOCK, output / UNFINISHED}  # of a run that was killed at its very start
     if not (output / PASSAGES).is_file() and not (was_there and set(output.iterdir()) <= leftovers):
         require_new_folder(output)
-    model = load_for_passages(config)
+    model = PassageModel.of(config).load()
+    logger.info(model.describe())
     output.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(output / LOCK, timeout=0):
             _, passages_sha256 = write_passage_table(output / UNFINISHED, read_passages(config.passages))
             (output / UNFINISHED).replace(output / PASSAGES)
-            encoded_by(model, output, shard_size=config.shard_size, dtype=config.dtype, progress=progress)(
-                PassageTable(output / PASSAGES), passages_sha256
+            vectors_of = encoded_by(
+                model,
+                output,
+                shard_size=config.shard_size,
+                dtype=config.dtype,
+                run=run_of(config, model),
+                progress=progress,
             )
+            vectors_of(PassageTable(output / PASSAGES), passages_sha256)
     except Timeout:
         raise InputError(
             "another process is encoding into this folder: wait until it is done", path=output
@@ -60,32 +68,32 @@ def encode_corpus(config: EncodeConfig, *, progress: Progress = no_progress) -> 
     return output
 
 
-def load_for_passages(config: EncodingConfig) -> DualEncoder:
-    """The model that a config names, set for its passages."""
-    model = DualEncoder.load(
-        config.model,
-        config.passage_model,
-        pooling=config.pooling,
-        max_length=config.max_length,
-        passage_format=config.passage_format,
-        device=config.device,
-        precision=config.precision,
-    )
-    logger.info(model.describe())
-    return model
-
-
 def encoded_by(
-    model: DualEncoder, folder: Path, *, shard_size: int, dtype: VectorType = "fp32", progress: Progress
+    model: DualEncoder,
+    folder: Path,
+    *,
+    shard_size: int,
+    dtype: VectorType = "fp32",
+    run: Callable[[PassageTable], RunShards] | None = None,
+    progress: Progress,
 ) -> Callable[[PassageTable, str], list[NDArray[np.floating]]]:
-    """The vectors of passages by the model, through shards in a folder: a killed run goes on from its last whole one."""
+    """The vectors of passages by the model, through shards in a folder: a killed run goes on from its last whole one.
+
+    Args:
+        model: decides what the shards are; it makes them, too, unless ``run`` does.
+        folder: of the shards.
+        shard_size: passages per shard.
+        dtype: in which vectors are written.
+        run: makes shards somewhere else.
+        progress: opens progress displays.
+    """
 
     def vectors_of(table: PassageTable, passages_sha256: str) -> list[NDArray[np.floating]]:
         settings = model.passage.settings
         shards = embed_corpus(
-            table,
-            model.encode_passages,
+            len(table),
             folder,
+            run_here(table, model.encode_passages, dtype) if run is None else run(table),
             shard_size=shard_size,
             dtype=dtype,
             made_with={
@@ -101,3 +109,12 @@ def encoded_by(
         return [shard.vectors() for shard in shards]
 
     return vectors_of
+
+
+def run_of(config: EncodingConfig, model: DualEncoder) -> Callable[[PassageTable], RunShards] | None:
+    """Where a config wants its shards made: None, in this process, or in workers."""
+    if config.workers == 1:
+        return None
+    devices = worker_devices(model.passage.device, config.workers)
+    precision, how = model.passage.precision, PassageModel.of(config)
+    return lambda table: run_in_workers(how, table.path, devices, precision, config.dtype)

@@ -219,7 +219,7 @@ def killed_after(config: IndexConfig, shards: int) -> None:
     """Build in a child process that dies without a word after so many shards."""
     child = os.fork()
     if child == 0:
-        write, written = shards_module._write, []
+        write, written = shards_module.write_shard, []
 
         def write_and_die(*args: object) -> None:
             write(*args)
@@ -227,7 +227,7 @@ def killed_after(config: IndexConfig, shards: int) -> None:
             if len(written) == shards:
                 os._exit(9)
 
-        shards_module._write = write_and_die
+        shards_module.write_shard = write_and_die
         build_index(config)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9

@@ -1,6 +1,7 @@
 """Vectors in a folder of their own: what ``ctl encode`` writes, and an index made of them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from cli.main import main
 from retriever.config import EncodeConfig, IndexConfig
 from retriever.data.arrow import PassageTable
 from retriever.encoding.dual_encoder import DualEncoder
+from retriever.encoding.shards import Shard
 from retriever.errors import InputError
 from retriever.index.build import build_index
 from retriever.index.encode import encode_corpus
+from retriever.index.workers import PassageModel, run_in_workers, worker_devices
 from retriever.records import Passage
 from tests.index.test_update import files, killed_at, write_passages
 
@@ -139,3 +142,34 @@ def test_the_command(config: EncodeConfig, capsys: pytest.CaptureFixture[str]) -
     assert main(["encode", *flags, "--dtype", "fp16", "--device", "cpu", "--precision", "fp32"]) == 0
     assert capsys.readouterr().out == f"{config.output}\n"
     assert json.loads((config.output / "manifest.json").read_text())["dtype"] == "fp16"
+
+
+@pytest.mark.slow
+def test_workers_make_the_same_bytes(config: EncodeConfig, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    one = files(encode_corpus(config))
+    two = files(encode_corpus(changed(config, output=tmp_path / "two", workers=2)))
+    assert two == one
+    index = build_index(index_config(config, tmp_path / "index"))
+    assert files(build_index(index_config(config, tmp_path / "index-2", workers=2))) == files(index)
+
+
+def test_what_is_wrong_in_a_worker_is_said_here(
+    config: EncodeConfig, model_folder: Path, tmp_path: Path
+) -> None:
+    folder = encode_corpus(config)
+    (folder / "000001.json").unlink()
+    how = replace(PassageModel.of(config), name=str(tmp_path / "none"))
+    run = run_in_workers(how, folder / "passages.arrow", ["cpu"], "fp32", "fp32")
+    shard = Shard(4, 4, folder / "000001.npy")
+    with pytest.raises(InputError, match="none"):
+        run([shard], lambda count: None)
+    run([], lambda count: None)
+
+
+def test_more_workers_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert worker_devices(torch.device("cuda"), 2) == ["cuda:0", "cuda:1"]
+    assert worker_devices(torch.device("cpu"), 3) == ["cpu"] * 3
+    with pytest.raises(InputError, match="workers take one GPU each: 3 of them, but PyTorch sees 2"):
+        worker_devices(torch.device("cuda"), 3)
