@@ -106,7 +106,7 @@ class FaissIndex:
     def load_empty(cls, file: Path) -> "FaissIndex":
         """Read an index that was trained and saved before anything was added, to add to it."""
         loaded = cls.load(file, 0)
-        loaded._index, loaded._read_only = faiss.read_index(str(file)), False
+        loaded._index, loaded._read_only = faiss.read_index(str(file)), False  # read, not mapped
         return loaded
 
     @classmethod
