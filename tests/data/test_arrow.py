@@ -31,7 +31,10 @@ def test_passages_come_back_as_written(
     assert list(table) == content
     assert [table[row] for row in range(count)] == content
     assert table[1:3] == content[1:3]
-    assert table.ids() == [each.id for each in content]
+    ids = [each.id for each in content]
+    assert list(table.all_ids()) == ids
+    backwards = list(range(count))[::-1]
+    assert table.ids(backwards) == ids[::-1]
 
 
 def test_the_hash_is_of_the_content_and_tells_its_fields_apart(tmp_path: Path) -> None:
