@@ -22,9 +22,9 @@ REPLAY_TOLERANCE = 0.02
 """Embeddings of the second forward may differ from the first's by this share of their length: kernels that add in another
 order stay far below it even in bf16, other dropout masks lie far above it."""
 
-TIDY_EVERY = 2
-"""Chunks differ in shape, so that their graphs leave holes in a CPU's heap. After so many it is tidied: each time costs some
-tenths of a second, as the next chunk's memory has to be had anew."""
+TIDY_BEYOND, TIDY_EVERY = 3, 2
+"""Chunks differ in shape, so that their graphs leave holes in a CPU's heap. In a step of more than three it is tidied before
+every second one: each time costs some tenths of a second, as the next chunk's memory has to be had anew."""
 
 
 def cached_backward(
@@ -51,13 +51,14 @@ def cached_backward(
     embedded = embedder.assemble(batch, in_order)
     loss = objective(embedded)
     loss.backward()
-    difference, on_cpu = loss.new_zeros(()), loss.device.type == "cpu"
+    difference = loss.new_zeros(())
     for chunks, leaf in zip(passes, leaves, strict=True):
         first, gradients = leaf.detach(), leaf.grad if leaf.grad is not None else torch.zeros_like(leaf)
+        tidy = loss.device.type == "cpu" and len(chunks.tokens) > TIDY_BEYOND
         for number, (tokens, seed, rows) in enumerate(
             zip(chunks.tokens, chunks.seeds, chunks.rows, strict=True)
         ):
-            if on_cpu and number % TIDY_EVERY == TIDY_EVERY - 1:
+            if tidy and number % TIDY_EVERY == 0:
                 give_back_freed_memory()
             second = embed_seeded(chunks.encoder, tokens, seed)
             difference = torch.maximum(difference, _relative_difference(first[rows], second.detach()))
