@@ -10,6 +10,7 @@ from cli.options import add_command
 from cli.output import Cell, print_json, print_table
 from cli.progress import make_progress
 from cli.results import results_object
+from cli.search import open_index
 from retriever.config import EvalRetrievalConfig, EvalStsConfig
 from retriever.errors import InputError
 
@@ -130,25 +131,16 @@ def evaluate(config: EvalRetrievalConfig) -> "tuple[RetrievalResult, list[tuple[
     from retriever.data.dpr import read_questions
     from retriever.data.rankings import read_qrels
     from retriever.evaluation.retrieval import evaluate_retrieval
-    from retriever.index.opened import OpenIndex
-    from retriever.search.open import open_searcher
 
     questions = list(read_questions(config.questions))
     qrels = None if config.qrels is None else read_qrels(config.qrels)
-    searcher = open_searcher(
-        config.index,
-        mode=config.mode,
-        model=config.model,
-        passage_model=config.passage_model,
-        device=config.device,
-        precision=config.precision,
-    )
+    searcher, passages = open_index(config)
     rankings: list[tuple[str, Ranking]] = []
     result = evaluate_retrieval(
         searcher,
         questions,
         qrels=qrels,
-        passages=OpenIndex.open(config.index),
+        passages=passages,
         k=config.k,
         on_ranking=None
         if config.rankings is None

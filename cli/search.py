@@ -7,10 +7,11 @@ from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 from cli.output import print_json, print_table
-from retriever.config import SearchConfig
+from retriever.config import EvalRetrievalConfig, SearchConfig
 from retriever.errors import InputError
 
 if TYPE_CHECKING:
+    from retriever.index.opened import OpenIndex
     from retriever.protocols import Searcher
     from retriever.records import Passage, Query, Ranking
 
@@ -25,18 +26,7 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
     """Search an index: one question, --questions FILE (JSON, one object a question), or a prompt without either."""
     if config.question is not None and config.questions is not None:
         raise InputError("give a question or --questions, not both")
-    from retriever.index.opened import OpenIndex
-    from retriever.search.open import open_searcher
-
-    searcher = open_searcher(
-        config.index,
-        mode=config.mode,
-        model=config.model,
-        passage_model=config.passage_model,
-        device=config.device,
-        precision=config.precision,
-    )
-    passages = OpenIndex.open(config.index)
+    searcher, passages = open_index(config)
     recall = None if config.mode == "bm25" else passages.manifest.recall
     many = config.questions is not None
     for queries in batched(queries_of(config), BATCH_SIZE if many else 1):
@@ -45,6 +35,23 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
                 print_json(json_of(query, ranking, passages, recall))
             else:
                 show_ranking(query, ranking, passages)
+
+
+def open_index(config: SearchConfig | EvalRetrievalConfig) -> "tuple[Searcher, OpenIndex]":
+    """What searches the index that a command names, and its passages of the same moment."""
+    from retriever.index.opened import OpenIndex
+    from retriever.search.open import open_searcher
+
+    opened = OpenIndex.open(config.index)
+    searcher = open_searcher(
+        opened,
+        mode=config.mode,
+        model=config.model,
+        passage_model=config.passage_model,
+        device=config.device,
+        precision=config.precision,
+    )
+    return searcher, opened
 
 
 def search_batch(

@@ -471,6 +471,7 @@ class IndexConfig(EncodingConfig):
 class IndexModelConfig(Config):
     """Model"""
 
+    index: Path = setting("The index folder.", positional=True)
     model: str | None = setting(
         "The model that the index was built with, if it lies elsewhere now.",
         default=None,
@@ -492,7 +493,6 @@ class IndexModelConfig(Config):
 class IndexAddConfig(IndexModelConfig):
     """Adding"""
 
-    index: Path = setting("The index folder.", positional=True)
     passages: Path = setting("Passages to add, in any format that ctl index reads.")
     replace: bool = setting(
         "A passage whose id is in the index already takes the place of the one that is there.", default=False
@@ -525,7 +525,6 @@ class IndexCompactConfig(Config):
 class IndexVerifyConfig(IndexModelConfig):
     """Verifying"""
 
-    index: Path = setting("The index folder.", positional=True)
     sample: int = setting(
         "Passages of each segment that are encoded again; 0: none, and no model is needed.",
         default=100,
@@ -538,7 +537,6 @@ class IndexVerifyConfig(IndexModelConfig):
 class IndexTuneConfig(IndexModelConfig):
     """Tuning"""
 
-    index: Path = setting("The index folder.", positional=True)
     questions: Path | None = setting(
         "Questions to measure with.", default=None, source="500 of the passages stand in for questions"
     )

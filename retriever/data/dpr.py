@@ -18,6 +18,11 @@ _PASSAGE_ID = ("passage_id", "psg_id", "id")
 """Names of a passage's id in DPR's files, which differ from set to set."""
 
 
+def read_question_texts(path: Path | None) -> list[str] | None:
+    """The questions of a file, where one is given, without what it knows of them; errors as ``read_questions``."""
+    return None if path is None else [each.query.text for each in read_questions(path)]
+
+
 def read_questions(path: Path) -> Iterator[Question]:
     """Questions with what the file knows of their answers, streamed in file order.
 

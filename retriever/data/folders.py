@@ -1,4 +1,4 @@
-"""Replacing a whole folder so that a kill at any moment leaves the old one or the new one, and a way to find it."""
+"""Replacing a whole folder so that a kill at any moment leaves the old one or the new one; keeping it to one process."""
 
 import os
 import shutil
@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from retriever.data.files import sync_folder
+from retriever.errors import InputError
 
 
 @contextmanager
@@ -36,6 +39,28 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     sync_folder(path.parent)
     if previous.exists():
         shutil.rmtree(previous)
+
+
+@contextmanager
+def locked(file: Path, refusal: str) -> Iterator[None]:
+    """Hold a lock that the system takes away from a process that dies.
+
+    Args:
+        file: the lock, made if missing; its folder is there.
+        refusal: what to say when another process holds it.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    lock = FileLock(file, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"{refusal}: wait until it is done", path=file.parent) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def surviving_folder(path: Path) -> Path:

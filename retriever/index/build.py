@@ -13,7 +13,7 @@ from retriever.choices import IndexRecipe
 from retriever.config import IndexConfig
 from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
-from retriever.data.dpr import read_questions
+from retriever.data.dpr import read_question_texts
 from retriever.data.files import require_new_folder
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.errors import InputError
@@ -27,10 +27,10 @@ from retriever.index.layout import (
     SEGMENTS,
     SHARDS,
     VECTORS,
-    Generation,
     Manifest,
     ModelReference,
     numbered,
+    segment_folder,
     unfinished_switches,
 )
 from retriever.index.recall import DEPTH, Truth
@@ -73,7 +73,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
             ),
             empty=plan.empty,
         )
-        folder = Generation(config.output / CURRENT).segment(segment.name)
+        folder = segment_folder(config.output, segment.name)
         search, recall = _turned_up(config, plan, model, folder / VECTORS, parts)
         settings = model.passage.settings
         manifest = Manifest(
@@ -151,11 +151,7 @@ def _turned_up(
     if RECIPES[plan.recipe].exact:
         return {}, None
     count = sum(map(len, parts))
-    if config.questions is None:
-        truth = Truth.of_passages(parts, model.query.device)
-    else:
-        questions = [each.query.text for each in read_questions(config.questions)]
-        truth = Truth.of_questions(model.encode_queries(questions), parts, model.query.device)
+    truth = Truth.of(read_question_texts(config.questions), model, parts)
     index = FaissIndex.load(vectors, count)
     settings, reached = truth.turn_up(index, RECIPES[plan.recipe].ladder(index.lists), config.target_recall)
     logger.info(

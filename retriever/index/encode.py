@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from retriever.choices import VectorType
@@ -14,6 +13,7 @@ from retriever.config import EncodeConfig, EncodingConfig
 from retriever.data.arrow import PassageTable, write_passage_table
 from retriever.data.corpus import read_passages
 from retriever.data.files import require_new_folder
+from retriever.data.folders import locked
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.shards import RunShards, embed_corpus, run_here
 from retriever.errors import InputError
@@ -45,7 +45,7 @@ def encode_corpus(config: EncodeConfig, *, progress: Progress = no_progress) -> 
     logger.info(model.describe())
     output.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(output / LOCK, timeout=0):
+        with locked(output / LOCK, "another process is encoding into this folder"):
             _, passages_sha256 = write_passage_table(output / UNFINISHED, read_passages(config.passages))
             (output / UNFINISHED).replace(output / PASSAGES)
             vectors_of = encoded_by(
@@ -57,10 +57,6 @@ def encode_corpus(config: EncodeConfig, *, progress: Progress = no_progress) -> 
                 progress=progress,
             )
             vectors_of(PassageTable(output / PASSAGES), passages_sha256)
-    except Timeout:
-        raise InputError(
-            "another process is encoding into this folder: wait until it is done", path=output
-        ) from None
     except InputError:
         if not was_there and set(output.iterdir()) <= leftovers:
             shutil.rmtree(output)

@@ -103,21 +103,19 @@ class FaissIndex:
             faiss.write_index(self._index, faiss.PyCallbackIOWriter(opened.write))  # type: ignore[attr-defined]
 
     @classmethod
-    def load_empty(cls, file: Path) -> "FaissIndex":
-        """Read an index that was trained and saved before anything was added, to add to it."""
-        loaded = cls.load(file, 0)
-        loaded._index, loaded._read_only = faiss.read_index(str(file)), False  # read, not mapped
-        return loaded
+    def load(cls, file: Path, count: int, *, to_add: bool = False) -> "FaissIndex":
+        """Open an index from a file.
 
-    @classmethod
-    def load(cls, file: Path, count: int) -> "FaissIndex":
-        """Map an index of ``count`` rows from a file, to be searched; what FAISS cannot map is read.
+        Args:
+            file: what ``save`` wrote.
+            count: the rows that it has.
+            to_add: read it, so that it can be added to; else it is mapped to be searched, and read where FAISS cannot map.
 
         Raises:
             InputError: the file is missing or damaged, or has another number of rows.
         """
         try:
-            index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
+            index = faiss.read_index(str(file), 0 if to_add else faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise InputError(
                 f"cannot be read as a FAISS index ({str(error).splitlines()[0]})", path=file
@@ -125,7 +123,7 @@ class FaissIndex:
         if index.ntotal != count:
             raise InputError(f"holds {index.ntotal} vectors for {count} passages", path=file)
         loaded = cls.__new__(cls)
-        loaded._index, loaded._read_only = index, True
+        loaded._index, loaded._read_only = index, not to_add
         _tune(index.d)
         return loaded
 

@@ -187,9 +187,10 @@ class Generation:
         """The folder of the BM25 index."""
         return self.folder / "bm25"
 
-    def segment(self, name: str) -> Path:
-        """The folder of a segment."""
-        return self.folder.parent / SEGMENTS / name
+
+def segment_folder(index: Path, name: str) -> Path:
+    """The folder of a segment."""
+    return index / SEGMENTS / name
 
 
 def current_generation(index: Path) -> Generation:
@@ -248,7 +249,7 @@ def delete_unused(index: Path) -> None:
     if (index / CURRENT).is_file():
         generation = current_generation(index)
         segments = _read(generation).segments
-        kept = {generation.folder, *(generation.segment(each.name) for each in segments)}
+        kept = {generation.folder, *(segment_folder(index, each.name) for each in segments)}
     for folder in [*numbered(index, GENERATION), *numbered(index / SEGMENTS)]:
         if folder not in kept:
             shutil.rmtree(folder)
@@ -273,7 +274,7 @@ def read_manifest(index: Path) -> Manifest:
     manifest = _read(generation)
     check_files(generation.folder, manifest.files)
     for segment in manifest.segments:
-        check_files(generation.segment(segment.name), segment.files)
+        check_files(segment_folder(index, segment.name), segment.files)
     return manifest
 
 

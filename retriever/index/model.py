@@ -3,10 +3,23 @@
 from pathlib import Path
 
 from retriever.choices import Precision
+from retriever.config import IndexModelConfig
 from retriever.encoding.device import choose_device, choose_precision
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.errors import InputError
 from retriever.index.layout import Manifest
+
+
+def model_of(config: IndexModelConfig, manifest: Manifest, *, for_passages: bool = False) -> DualEncoder:
+    """``load_model`` as a config names it."""
+    return load_model(
+        config.index,
+        manifest,
+        model=config.model,
+        passage_model=config.passage_model,
+        device=config.device,
+        for_passages=for_passages,
+    )
 
 
 def load_model(

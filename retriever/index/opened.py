@@ -20,6 +20,7 @@ from retriever.index.layout import (
     current_generation,
     read_manifest,
     read_removed,
+    segment_folder,
 )
 from retriever.records import Passage
 
@@ -98,7 +99,7 @@ class OpenIndex(Mapping[str, Passage]):
                 manifest = read_manifest(path)
                 starts = accumulate((each.count for each in manifest.segments), initial=0)
                 segments = [
-                    OpenSegment.open(entry, generation.segment(entry.name), start)
+                    OpenSegment.open(entry, segment_folder(path, entry.name), start)
                     for entry, start in zip(manifest.segments, starts, strict=False)
                 ]
                 removed = read_removed(generation)
@@ -136,11 +137,6 @@ class OpenIndex(Mapping[str, Passage]):
             own = (rows >= segment.start) & (rows < segment.start + segment.entry.count)
             ids[own] = segment.passages.ids((rows[own] - segment.start).tolist())
         return list(ids)
-
-    def live_rows(self, segment: OpenSegment) -> NDArray[np.int64]:
-        """The rows of a segment, counted in it, whose passages are there."""
-        rows = np.arange(segment.entry.count)
-        return rows[~self.is_removed(rows + segment.start)]
 
     def passages(self) -> Iterator[Passage]:
         """All passages that are there, in the order of their rows."""

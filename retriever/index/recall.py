@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from retriever.encoding.dual_encoder import DualEncoder
 from retriever.index.exact import ExactSearch
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.recipes import Settings
+from retriever.index.sample import sample_vectors
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,15 @@ class Truth:
         queries, own = sample_vectors(parts, NUM_QUERIES, seed=1)
         _, rows = ExactSearch(parts, device).search(queries, DEPTH + 1)
         return cls(queries, without_own(rows, own), own)
+
+    @classmethod
+    def of(
+        cls, questions: Sequence[str] | None, model: DualEncoder, parts: Sequence[NDArray[np.floating]]
+    ) -> "Truth":
+        """``of_questions``, which the model encodes, or without questions ``of_passages``, on the model's device."""
+        if questions is None:
+            return cls.of_passages(parts, model.query.device)
+        return cls.of_questions(model.encode_queries(questions), parts, model.query.device)
 
     @property
     def queries_are(self) -> str:
@@ -99,17 +110,3 @@ def without_own(rows: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.i
     keep = rows != own[:, None]
     keep[keep.all(1), -1] = False
     return rows[keep].reshape(len(rows), -1)
-
-
-def sample_vectors(
-    parts: Sequence[NDArray[np.floating]], count: int, *, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """(n, D) vectors drawn from (n, D) parts, and their rows over all parts, sorted; all when there are not so many."""
-    ends = np.cumsum([len(each) for each in parts])
-    total = int(ends[-1])
-    rows = np.sort(np.random.default_rng(seed).choice(total, min(count, total), replace=False))
-    found = [
-        part[rows[(rows >= end - len(part)) & (rows < end)] - (end - len(part))].astype(np.float32)
-        for part, end in zip(parts, ends, strict=True)
-    ]
-    return np.concatenate(found), rows

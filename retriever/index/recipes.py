@@ -9,9 +9,6 @@ from retriever.errors import InputError
 Settings = Mapping[str, int]
 """What a search is turned up with: FAISS's parameters by name."""
 
-TRAINING_VECTORS_PER_LIST = 64
-"""FAISS warns below 39 and takes no more than 256; the recall hardly changes in between."""
-
 FLAT_UP_TO = 200_000
 """Passages up to which exact search answers a question in some ten milliseconds on a CPU."""
 

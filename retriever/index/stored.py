@@ -16,9 +16,11 @@ class StoredVectors(Sequence[NDArray[np.float32]]):
 
     def __init__(self, opened: OpenIndex) -> None:
         self._opened = opened
+        # opened once: an ivf index makes a table of its rows when it is first read back
         self._places = [
-            (segment, start)
+            (vectors, segment.start, start)
             for segment in opened.segments
+            for vectors in [FaissIndex.load(segment.vectors, segment.entry.count)]
             for start in range(0, segment.entry.count, ROWS_AT_ONCE)
         ]
 
@@ -26,8 +28,6 @@ class StoredVectors(Sequence[NDArray[np.float32]]):
         return len(self._places)
 
     def __getitem__(self, place: int) -> NDArray[np.float32]:  # type: ignore[override]  # one at a time
-        segment, start = self._places[place]
-        vectors = FaissIndex.load(segment.vectors, segment.entry.count)  # maps, does not read
-        part = vectors.vectors(start, min(ROWS_AT_ONCE, segment.entry.count - start))
-        rows = np.arange(start, start + len(part)) + segment.start
-        return part[~self._opened.is_removed(rows)]
+        vectors, first, start = self._places[place]
+        part = vectors.vectors(start, min(ROWS_AT_ONCE, len(vectors) - start))
+        return part[~self._opened.is_removed(np.arange(start, start + len(part)) + first)]

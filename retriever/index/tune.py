@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from retriever.choices import IndexRecipe
 from retriever.config import IndexTuneConfig
-from retriever.data.dpr import read_questions
+from retriever.data.dpr import read_question_texts
 from retriever.errors import InputError
 from retriever.index.faiss_index import FaissIndex
-from retriever.index.layout import current_generation
-from retriever.index.model import load_model
+from retriever.index.model import model_of
 from retriever.index.opened import OpenIndex
-from retriever.index.recall import DEPTH, Truth, sample_vectors
-from retriever.index.recipes import RECIPES, TRAINING_VECTORS_PER_LIST, Settings, factory_of
+from retriever.index.recall import DEPTH, Truth
+from retriever.index.recipes import RECIPES, Settings, factory_of
+from retriever.index.sample import train
 from retriever.index.stored import StoredVectors
 from retriever.index.writing import put_into_force, writer
 from retriever.protocols import Progress, no_progress
@@ -75,19 +75,8 @@ def tune_index(config: IndexTuneConfig, *, progress: Progress = no_progress) -> 
             "consists of several segments, or passages were removed: run ctl index compact first",
             path=config.index,
         )
-    model = load_model(
-        config.index,
-        opened.manifest,
-        model=config.model,
-        passage_model=config.passage_model,
-        device=config.device,
-    )
     parts = StoredVectors(opened)
-    if config.questions is None:
-        truth = Truth.of_passages(parts, model.query.device)
-    else:
-        questions = [each.query.text for each in read_questions(config.questions)]
-        truth = Truth.of_questions(model.encode_queries(questions), parts, model.query.device)
+    truth = Truth.of(read_question_texts(config.questions), model_of(config, opened.manifest), parts)
     own = opened.manifest.recipe
     if not RECIPES[own].lossless:
         logger.warning(
@@ -116,8 +105,7 @@ def _built(recipe: IndexRecipe, parts: Sequence[NDArray[np.floating]], dimension
     """The vectors as another recipe, in memory."""
     count = sum(map(len, parts))
     index = FaissIndex(dimension, factory_of(recipe, dimension=dimension, count=count, lists=None))
-    if not index.is_trained:
-        index.train(sample_vectors(parts, TRAINING_VECTORS_PER_LIST * max(index.lists, 256), seed=0)[0])
+    train(index, parts)
     for part in parts:
         index.add(part)
     return index
@@ -182,7 +170,6 @@ def _apply(config: IndexTuneConfig, trades: Sequence[Trade], truth: Truth, progr
         logger.warning(
             "no setting reaches recall %g: applied the best, %.4f", config.target_recall, chosen.recall
         )
-    current_generation(config.index)
     with writer(config.index):
         opened = OpenIndex.open(config.index)
         recall = None if RECIPES[chosen.recipe].exact else truth.report(chosen.recall, len(opened))

@@ -17,8 +17,8 @@ from retriever.errors import InputError
 from retriever.index.encode import encoded_by
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import ABSENT
-from retriever.index.layout import PASSAGES, SHARDS, TRAINED, current_generation
-from retriever.index.model import load_model
+from retriever.index.layout import PASSAGES, SHARDS, TRAINED, current_generation, segment_folder
+from retriever.index.model import model_of
 from retriever.index.opened import OpenIndex
 from retriever.index.stored import ROWS_AT_ONCE, StoredVectors
 from retriever.index.writing import put_into_force, write_segment, writer
@@ -36,14 +36,7 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
     """
     index = config.index
     opened = OpenIndex.open(index)
-    model = load_model(
-        index,
-        opened.manifest,
-        model=config.model,
-        passage_model=config.passage_model,
-        device=config.device,
-        for_passages=True,
-    )
+    model = model_of(config, opened.manifest, for_passages=True)
     logger.info(model.describe())
     with writer(index):
         opened = OpenIndex.open(index)  # it may have changed while the model was loaded
@@ -54,7 +47,7 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
             encoded_by(model, index / SHARDS, shard_size=config.shard_size, progress=progress),
             empty=lambda count: _trained(opened),
         )
-        table = PassageTable(opened.generation.segment(segment.name) / PASSAGES)
+        table = PassageTable(segment_folder(index, segment.name) / PASSAGES)
         removed = np.union1d(opened.removed, np.concatenate(replaced))
         manifest = replace(opened.manifest, segments=(*opened.manifest.segments, segment))
 
@@ -160,4 +153,4 @@ def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex
 
 def _trained(opened: OpenIndex) -> FaissIndex:
     """An empty index that has learned what the first segment's has: all segments share lists and ranges, and so the measured recall."""
-    return FaissIndex.load_empty(opened.segments[0].folder / TRAINED)
+    return FaissIndex.load(opened.segments[0].folder / TRAINED, 0, to_add=True)

@@ -6,7 +6,7 @@ from retriever.config import IndexVerifyConfig
 from retriever.errors import InputError
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.layout import check_files
-from retriever.index.model import load_model
+from retriever.index.model import model_of
 from retriever.index.opened import OpenIndex, OpenSegment
 from retriever.protocols import Progress, no_progress
 
@@ -46,14 +46,7 @@ def verify_index(config: IndexVerifyConfig, *, progress: Progress = no_progress)
 
 
 def _verify_vectors(config: IndexVerifyConfig, opened: OpenIndex) -> dict[str, float]:
-    model = load_model(
-        config.index,
-        opened.manifest,
-        model=config.model,
-        passage_model=config.passage_model,
-        device=config.device,
-        for_passages=True,
-    )
+    model = model_of(config, opened.manifest, for_passages=True)
     generator, sampled, worst = np.random.default_rng(0), 0, 1.0
     for segment in opened.segments:
         rows = generator.choice(segment.entry.count, min(config.sample, segment.entry.count), replace=False)

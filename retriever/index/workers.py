@@ -1,8 +1,8 @@
 """Shards made by several processes: one a GPU, or some on a CPU of many cores. Each loads the model and takes the next shard."""
 
-import logging
 import multiprocessing
 import os
+import queue
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
@@ -16,8 +16,6 @@ from retriever.data.arrow import PassageTable
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.shards import RunShards, Shard, write_shard
 from retriever.errors import InputError
-
-logger = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0
 """Seconds after which a process looks whether the others are still there."""
@@ -144,8 +142,6 @@ def _watch(
         InputError: a worker says what is wrong.
         RuntimeError: a worker died without a word.
     """
-    import queue
-
     while count:
         try:
             report = reports.get(timeout=LOOK_EVERY)

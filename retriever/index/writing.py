@@ -1,6 +1,5 @@
 """Writing into an index folder: one writer at a time, new segments and new generations, and nothing of what was there changed."""
 
-import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,12 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from retriever.data.arrow import PassageTable, write_passage_table
-from retriever.data.folders import sync_tree
-from retriever.errors import InputError
+from retriever.data.folders import locked, sync_tree
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import write_id_table
 from retriever.index.layout import (
@@ -32,22 +29,16 @@ from retriever.index.layout import (
     switch_to,
     write_manifest,
 )
-from retriever.index.recall import sample_vectors
-from retriever.index.recipes import TRAINING_VECTORS_PER_LIST
+from retriever.index.sample import train
 from retriever.lexical.bm25 import build_bm25
 from retriever.protocols import Progress
 from retriever.records import Passage
-
-logger = logging.getLogger(__name__)
 
 VectorsOf = Callable[[PassageTable, str], Sequence[NDArray[np.floating]]]
 """The written passages and their SHA-256 → their vectors in that order, (n, D) at a time; they may be read more than once."""
 
 TrainedOf = Callable[[int], FaissIndex]
 """Number of passages → an empty index, trained or not."""
-
-MOST_TRAINING_VECTORS = 2_000_000
-"""What a sample may take of the memory, whatever the number of lists."""
 
 
 @contextmanager
@@ -61,19 +52,14 @@ def writer(index: Path) -> Iterator[None]:
     """
     was_there = index.exists()
     index.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(index / LOCK, timeout=0)
     try:
-        lock.acquire()
-    except Timeout:
-        raise InputError(
-            "another process is writing into this index: wait until it is done", path=index
-        ) from None
-    try:
-        delete_unused(index)
-        yield
+        with locked(index / LOCK, "another process is writing into this index"):
+            try:
+                delete_unused(index)
+                yield
+            finally:
+                delete_unused(index)
     finally:
-        delete_unused(index)
-        lock.release()
         if not was_there and {each.name for each in index.iterdir()} <= {LOCK}:
             (index / LOCK).unlink(missing_ok=True)
             index.rmdir()
@@ -98,10 +84,7 @@ def write_segment(
         count, passages_sha256 = write_passage_table(folder / PASSAGES, passages)
         table, found = PassageTable(folder / PASSAGES), empty(count)
         parts = vectors_of(table, passages_sha256)
-        if not found.is_trained:
-            wanted = min(MOST_TRAINING_VECTORS, TRAINING_VECTORS_PER_LIST * max(found.lists, 256))
-            logger.info("training the index with %d vectors", min(wanted, count))
-            found.train(sample_vectors(parts, wanted, seed=0)[0])
+        train(found, parts)
         found.save(folder / TRAINED)
         for vectors in parts:
             found.add(vectors)

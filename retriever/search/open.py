@@ -5,14 +5,14 @@ from pathlib import Path
 
 from retriever.choices import Precision, SearchMode
 from retriever.errors import InputError
-from retriever.index.layout import current_generation, read_manifest
+from retriever.index.opened import OpenIndex
 from retriever.protocols import Searcher
 
 logger = logging.getLogger(__name__)
 
 
 def open_searcher(
-    index: str | Path,
+    index: str | Path | OpenIndex,
     *,
     mode: SearchMode = "dense",
     model: str | None = None,
@@ -23,7 +23,7 @@ def open_searcher(
     """A searcher over an index folder.
 
     Args:
-        index: the index folder.
+        index: the index folder, or one that is open already: its passages and its vectors are then of the same moment.
         mode: dense, bm25, or hybrid (reciprocal rank fusion of both).
         model: the query encoder; None: the one that the manifest names.
         passage_model: the passages' encoder when it is another model; None: the one that the manifest names, if any.
@@ -33,41 +33,43 @@ def open_searcher(
     Raises:
         InputError: no index, no BM25 in it when asked for, or a model that the index was not built with.
     """
-    index = Path(index)
-    manifest = read_manifest(index)
-    if mode != "dense" and not manifest.bm25:
-        raise InputError(f"built without --bm25, so mode {mode} cannot be had", path=index)
+    opened = index if isinstance(index, OpenIndex) else OpenIndex.open(Path(index))
+    if mode != "dense" and not opened.manifest.bm25:
+        raise InputError(f"built without --bm25, so mode {mode} cannot be had", path=opened.path)
     if mode == "bm25":
-        return _bm25(index)
-    dense = _dense(index, model, passage_model, device, precision)
+        return _bm25(opened)
+    dense = _dense(opened, model, passage_model, device, precision)
     if mode == "dense":
         return dense
     from retriever.search.hybrid import HybridSearcher
 
-    return HybridSearcher([dense, _bm25(index)])
+    return HybridSearcher([dense, _bm25(opened)])
 
 
-def _bm25(index: Path) -> Searcher:
+def _bm25(opened: OpenIndex) -> Searcher:
     from retriever.lexical.bm25 import Bm25Searcher
 
-    return Bm25Searcher.load(current_generation(index).bm25)
+    return Bm25Searcher.load(opened.generation.bm25)
 
 
 def _dense(
-    index: Path,
+    opened: OpenIndex,
     name: str | None,
     passage_name: str | None,
     device: str,
     precision: Precision,
 ) -> Searcher:
     from retriever.index.model import load_model
-    from retriever.index.opened import OpenIndex
     from retriever.index.vectors import SegmentedVectors
     from retriever.search.dense import DenseSearcher
 
-    opened = OpenIndex.open(index)
     model = load_model(
-        index, opened.manifest, model=name, passage_model=passage_name, device=device, precision=precision
+        opened.path,
+        opened.manifest,
+        model=name,
+        passage_model=passage_name,
+        device=device,
+        precision=precision,
     )
     logger.info(model.describe())
     if opened.manifest.recall is not None:

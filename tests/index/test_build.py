@@ -18,13 +18,8 @@ from retriever.index.layout import current_generation, read_manifest
 from retriever.index.opened import OpenIndex
 from retriever.records import Passage
 from retriever.search.open import open_searcher
+from tests.index.folders import files, write_passages
 from tests.tiny import tiny_encoder
-
-
-def write_passages(path: Path, passages: list[Passage]) -> Path:
-    lines = [json.dumps({"id": each.id, "title": each.title, "text": each.text}) for each in passages]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
 
 
 @pytest.fixture
@@ -46,10 +41,6 @@ def changed(config: IndexConfig, **values: object) -> IndexConfig:
 
 def opened(index: Path, **options: object):
     return open_searcher(index, device="cpu", precision="fp32", **options)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 def test_search_finds_what_brute_force_over_the_model_finds(

@@ -19,7 +19,7 @@ from retriever.index.build import build_index
 from retriever.index.encode import encode_corpus
 from retriever.index.workers import PassageModel, run_in_workers, worker_devices
 from retriever.records import Passage
-from tests.index.test_update import files, killed_at, write_passages
+from tests.index.folders import files, killed_at, write_passages
 
 
 @pytest.fixture

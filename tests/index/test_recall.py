@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from retriever.index.faiss_index import NOTHING, FaissIndex
-from retriever.index.recall import Truth, recall, sample_vectors, without_own
+from retriever.index.recall import Truth, recall, without_own
 from retriever.index.recipes import RECIPES, default_lists, factory_of
+from retriever.index.sample import sample_vectors
 from tests.index.test_recipes import clustered
 
 CPU = torch.device("cpu")

@@ -23,14 +23,9 @@ from retriever.index.update import add_passages, compact_index, ids_to_remove, r
 from retriever.index.verify import verify_index
 from retriever.records import Passage
 from retriever.search.open import open_searcher
+from tests.index.folders import files, killed_at, write_passages
 
 QUESTIONS = ["what is the capital of france", "who plays the piano"]
-
-
-def write_passages(path: Path, passages: list[Passage]) -> Path:
-    lines = [json.dumps({"id": each.id, "title": each.title, "text": each.text}) for each in passages]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
 
 
 def build(folder: Path, passages: list[Passage], model: Path, **options: object) -> Path:
@@ -63,10 +58,6 @@ def same(first: list[dict[str, float]], second: list[dict[str, float]]) -> None:
     for one, other in zip(first, second, strict=True):
         assert list(one) == list(other)
         np.testing.assert_allclose(list(one.values()), list(other.values()), atol=1e-5)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
 @pytest.fixture
@@ -189,29 +180,6 @@ def test_ids_come_from_the_command_line_and_from_a_file_each_once(tmp_path: Path
 
 
 # Kills. -----------------------------------------------------------------------------------------------------------------
-
-
-def killed_at(call: int, work) -> bool:
-    """Run in a child that dies at so-many-th call that touches the disk; whether it lived to the end instead."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    count = 0
-
-    def dying(function):
-        def wrapped(*args, **kwargs):
-            nonlocal count
-            count += 1
-            if count == call:
-                os._exit(9)
-            return function(*args, **kwargs)
-
-        return wrapped
-
-    for name in ("fsync", "replace", "rename", "mkdir", "unlink", "rmdir"):
-        setattr(os, name, dying(getattr(os, name)))
-    work()
-    os._exit(0)
 
 
 @pytest.mark.slow
