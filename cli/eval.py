@@ -17,6 +17,7 @@ from retriever.errors import InputError
 if TYPE_CHECKING:
     from retriever.encoding.encoder import Encoder
     from retriever.evaluation.retrieval import RetrievalResult
+    from retriever.index.layout import Manifest
     from retriever.records import Ranking
 
 logger = logging.getLogger(__name__)
@@ -93,8 +94,8 @@ def sts_results(
 def retrieval(config: EvalRetrievalConfig, as_json: bool = False) -> None:
     """Ask an index questions and measure how far up it ranks the passages that answer them."""
     require_rankings_can_be_written(config)
-    result, rankings = evaluate(config)
-    show_retrieval(config, result, as_json=as_json)
+    result, rankings, index = evaluate(config)
+    show_retrieval(config, result, index, as_json=as_json)
     if (
         config.rankings is not None
     ):  # after the results are shown: an id that TREC cannot hold costs nothing but the file
@@ -115,10 +116,12 @@ def require_rankings_can_be_written(config: EvalRetrievalConfig) -> None:
         require_writable(config.rankings)
 
 
-def show_retrieval(config: EvalRetrievalConfig, result: "RetrievalResult", *, as_json: bool) -> None:
+def show_retrieval(
+    config: EvalRetrievalConfig, result: "RetrievalResult", index: "Manifest", *, as_json: bool
+) -> None:
     """The metrics with their intervals."""
     if as_json:
-        print_json(retrieval_results(config, result))
+        print_json(retrieval_results(config, result, index))
         return
     rows: list[list[Cell]] = [
         [name, value, *result.intervals[name]] for name, value in result.metrics.items()
@@ -126,8 +129,10 @@ def show_retrieval(config: EvalRetrievalConfig, result: "RetrievalResult", *, as
     print_table(f"retrieval, judged by {result.judged_by}", ["metric", "value", "95 % from", "to"], rows)
 
 
-def evaluate(config: EvalRetrievalConfig) -> "tuple[RetrievalResult, list[tuple[str, Ranking]]]":
-    """Open what the command names, and evaluate; the rankings are kept where they are wanted."""
+def evaluate(
+    config: EvalRetrievalConfig,
+) -> "tuple[RetrievalResult, list[tuple[str, Ranking]], Manifest]":
+    """Open what the command names, and evaluate; the rankings are kept where they are wanted. With the manifest of the index."""
     from retriever.data.dpr import read_questions
     from retriever.data.rankings import read_qrels
     from retriever.evaluation.retrieval import evaluate_retrieval
@@ -147,21 +152,26 @@ def evaluate(config: EvalRetrievalConfig) -> "tuple[RetrievalResult, list[tuple[
         else lambda query_id, ranking: rankings.append((query_id, ranking)),
         progress=make_progress(),
     )
-    return result, rankings
+    return result, rankings, passages.manifest
 
 
-def retrieval_results(config: EvalRetrievalConfig, result: "RetrievalResult") -> dict[str, object]:
+def retrieval_results(
+    config: EvalRetrievalConfig, result: "RetrievalResult", index: "Manifest"
+) -> dict[str, object]:
     """The JSON of results; each metric stands beside the ends of its interval, as for STS."""
-    from retriever.index.layout import read_manifest
-
     values: dict[str, float] = {"questions": len(result.question_ids), **result.metrics}
     for name, (low, high) in result.intervals.items():
         values |= {f"{name}_low": low, f"{name}_high": high}
     return results_object(
         "retrieval",
         {config.questions.stem: values},
-        policy={"judged_by": result.judged_by, "k": result.k, "intervals": INTERVALS},
-        model={"mode": config.mode, **asdict(read_manifest(config.index).model)},
+        policy={
+            "judged_by": result.judged_by,
+            "k": result.k,
+            "intervals": INTERVALS,
+            "approximate": None if config.mode == "bm25" else index.recall,
+        },
+        model={"mode": config.mode, **asdict(index.model)},
         data={
             "index": str(config.index),
             "questions": str(config.questions),

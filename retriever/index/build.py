@@ -53,6 +53,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
             but for shards that were there before.
     """
     _require_free(config.output)
+    questions = read_question_texts(config.questions)  # what is wrong with them is said before the encoding
     model = PassageModel.of(config).load()
     logger.info(model.describe())
     reference = ModelReference.of(
@@ -74,7 +75,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
             empty=plan.empty,
         )
         folder = segment_folder(config.output, segment.name)
-        search, recall = _turned_up(config, plan, model, folder / VECTORS, parts)
+        search, recall = _turned_up(config, questions, plan, model, folder / VECTORS, parts)
         settings = model.passage.settings
         manifest = Manifest(
             recipe=plan.recipe,
@@ -142,6 +143,7 @@ class _Plan:
 
 def _turned_up(
     config: IndexConfig,
+    questions: Sequence[str] | None,
     plan: _Plan,
     model: DualEncoder,
     vectors: Path,
@@ -149,9 +151,13 @@ def _turned_up(
 ) -> tuple[Settings, dict[str, float | str] | None]:
     """The search settings that reach the target, and the recall that they have; none for exact search."""
     if RECIPES[plan.recipe].exact:
+        if questions is not None:
+            logger.warning(
+                "--questions are not used: %s is exact, so that there is no recall to measure", plan.recipe
+            )
         return {}, None
     count = sum(map(len, parts))
-    truth = Truth.of(read_question_texts(config.questions), model, parts)
+    truth = Truth.of(questions, model, parts)
     index = FaissIndex.load(vectors, count)
     settings, reached = truth.turn_up(index, RECIPES[plan.recipe].ladder(index.lists), config.target_recall)
     logger.info(

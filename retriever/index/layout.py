@@ -4,7 +4,7 @@ INDEX/CURRENT                          one line: the generation in force
 INDEX/generation-000003/index.json     the manifest; also bm25/ and removed.npy, if there are any
 INDEX/segments/000001/                 vectors.faiss, passages.arrow, id_hashes.npy, id_rows.npy: row n of one is row n of the other;
                                        trained.faiss: what was learned before the first vector was added, for later segments
-INDEX/shards/                          vectors on the way
+INDEX/shards/                          vectors on the way, of a build; shards-added/, of an addition
 INDEX/.lock                            held by the one who writes
 
 Segments are never changed. A generation names those that it consists of, so that adding, removing and compacting write new segments
@@ -24,11 +24,13 @@ from numpy.typing import NDArray
 
 from retriever.choices import IndexRecipe, PassageFormat, PoolingRequest, Precision, Similarity
 from retriever.data.files import atomic_file, file_sha256, read_json, write_json
+from retriever.encoding.shards import MANIFEST
 from retriever.errors import InputError
 
 FORMAT_VERSION = 2
 CURRENT = "CURRENT"
 SHARDS = "shards"
+ADDED = "shards-added"
 SEGMENTS = "segments"
 GENERATION = "generation-"
 LOCK = ".lock"
@@ -241,15 +243,17 @@ def unfinished_switches(index: Path) -> list[Path]:
 
 
 def delete_unused(index: Path) -> None:
-    """Delete every generation but the one in force, and every segment that it does not name; all of them before a first one.
+    """Delete every generation but the one in force, every segment that it does not name, and shards of additions that are in it.
 
-    Nothing is deleted that has not the name of a generation or a segment.
+    Before a first generation is in force, that is all of them. Nothing is deleted that has not one of these names.
     """
     kept: set[Path] = set()
     if (index / CURRENT).is_file():
         generation = current_generation(index)
         segments = _read(generation).segments
         kept = {generation.folder, *(segment_folder(index, each.name) for each in segments)}
+        if _added(index) in {each.passages_sha256 for each in segments}:
+            shutil.rmtree(index / ADDED)
     for folder in [*numbered(index, GENERATION), *numbered(index / SEGMENTS)]:
         if folder not in kept:
             shutil.rmtree(folder)
@@ -257,6 +261,13 @@ def delete_unused(index: Path) -> None:
         file.unlink()
     if (index / SEGMENTS).is_dir() and not any((index / SEGMENTS).iterdir()):
         (index / SEGMENTS).rmdir()
+
+
+def _added(index: Path) -> str | None:
+    """The content of the passages that were last added, or are being added; None: nothing is left of that."""
+    file = index / ADDED / MANIFEST
+    values = read_json(file) if file.is_file() else None
+    return values.get("passages") if isinstance(values, dict) else None
 
 
 def write_manifest(generation: Generation, manifest: Manifest) -> None:

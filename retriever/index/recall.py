@@ -101,7 +101,9 @@ class Truth:
 
 
 def recall(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
-    """Mean share of each row of ``truth``, (Q, K), that is in the same row of ``found``, (Q, any)."""
+    """Mean share of each row of ``truth``, (Q, K), that is in the same row of ``found``, (Q, any); 1 where there is nothing to find."""
+    if not truth.size:
+        return 1.0
     return float((truth[:, :, None] == found[:, None, :]).any(2).mean())
 
 

@@ -1,7 +1,6 @@
 """Changing an index that is in use: adding, removing and compacting. Readers see it as it was or as it is, never in between."""
 
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from retriever.errors import InputError
 from retriever.index.encode import encoded_by
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import ABSENT
-from retriever.index.layout import PASSAGES, SHARDS, TRAINED, current_generation, segment_folder
+from retriever.index.layout import ADDED, PASSAGES, TRAINED, current_generation, segment_folder
 from retriever.index.model import model_of
 from retriever.index.opened import OpenIndex
 from retriever.index.stored import ROWS_AT_ONCE, StoredVectors
@@ -44,7 +43,7 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
         segment, _ = write_segment(
             index,
             _new_passages(config, opened, replaced),
-            encoded_by(model, index / SHARDS, shard_size=config.shard_size, progress=progress),
+            encoded_by(model, index / ADDED, shard_size=config.shard_size, progress=progress),
             empty=lambda count: _trained(opened),
         )
         table = PassageTable(segment_folder(index, segment.name) / PASSAGES)
@@ -58,7 +57,6 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
             yield from table
 
         put_into_force(index, manifest, removed, passages=passages, progress=progress)
-        shutil.rmtree(index / SHARDS)
     return OpenIndex.open(index)
 
 

@@ -53,7 +53,7 @@ def _verify_vectors(config: IndexVerifyConfig, opened: OpenIndex) -> dict[str, f
         passages = [segment.passages[int(row)] for row in rows]
         cosines = _cosines(_stored(segment, rows), model.encode_passages(passages))
         lowest = int(cosines.argmin())
-        if cosines[lowest] < SMALLEST_COSINE:
+        if not cosines[lowest] >= SMALLEST_COSINE:  # nor is a cosine that is no number
             raise InputError(
                 f"the vector of passage '{passages[lowest].id}' is not the one that the model gives now (cosine {cosines[lowest]:.3f})",
                 path=segment.vectors,
@@ -69,7 +69,7 @@ def _stored(segment: OpenSegment, rows: np.ndarray) -> np.ndarray:
 
 
 def _cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(n,) cosines of (n, D) pairs."""
+    """(n,) cosines of (n, D) pairs; 0 where one is all zeros."""
     lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    cosines: np.ndarray = (first * second).sum(1) / lengths
+    cosines: np.ndarray = (first * second).sum(1) / np.maximum(lengths, np.finfo(np.float32).tiny)
     return cosines

@@ -96,6 +96,31 @@ def test_recall_is_measured_with_the_questions_that_are_given(tmp_path: Path, mo
     assert manifest.search["nprobe"] > 1
 
 
+def test_questions_are_read_first_and_not_needed_by_exact_search(
+    tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    passages, questions = write(tmp_path / "passages.jsonl", 0, 20), tmp_path / "questions.jsonl"
+    command = ["index", "--passages", str(passages), "--model", str(model_folder), "--device", "cpu"]
+    command += ["--output", str(tmp_path / "index"), "--questions", str(questions)]
+    assert main(command) == 2
+    assert f"{questions}: no such file" in capsys.readouterr().err
+    assert not (tmp_path / "index").exists()
+    questions.write_text('{"question": "the cat"}\n')
+    assert main(command) == 0
+    assert "warning: --questions are not used: flat is exact" in capsys.readouterr().err
+
+
+def test_one_passage_is_an_index_of_any_recipe(tmp_path: Path, model_folder: Path) -> None:
+    config = IndexConfig(
+        passages=write(tmp_path / "passages.jsonl", 0, 1),
+        model=str(model_folder),
+        output=tmp_path / "index",
+        recipe="hnsw",
+        device="cpu",
+    )
+    assert ids(build_index(config)) == [("p0",)] * 40
+
+
 def test_a_search_says_that_it_is_approximate(
     tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,9 +131,16 @@ def test_a_search_says_that_it_is_approximate(
     assert main(["search", *question, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["approximate"]["recall@10"] == read_manifest(index).recall["recall@10"]
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text('{"question": "the cat", "positive_passage_id": "p3"}\n')
+    evaluate = ["eval", "retrieval", "--questions", str(questions), "--device", "cpu", "--json", "--index"]
+    assert main([*evaluate, str(index)]) == 0
+    assert json.loads(capsys.readouterr().out)["policy"]["approximate"] == found["approximate"]
     exact = built(tmp_path, model_folder, "flat")
     assert main(["search", str(exact), "the cat", "--device", "cpu", "--json"]) == 0
     assert "approximate" not in json.loads(capsys.readouterr().out)
+    assert main([*evaluate, str(exact)]) == 0
+    assert json.loads(capsys.readouterr().out)["policy"]["approximate"] is None
 
 
 def test_too_few_passages_are_refused_before_anything_is_encoded(tmp_path: Path, model_folder: Path) -> None:

@@ -15,6 +15,7 @@ def test_recall_is_the_share_of_the_truth_that_is_found() -> None:
     truth = np.array([[1, 2, 3, 4], [5, 6, 7, 8]])
     found = np.array([[4, 1, 9, NOTHING], [8, 7, 6, 5]])
     assert recall(found, truth) == pytest.approx(6 / 8)
+    assert recall(found[:, :0], truth[:, :0]) == 1
 
 
 def test_a_passage_does_not_count_as_found_by_itself() -> None:

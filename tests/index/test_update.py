@@ -156,6 +156,17 @@ def test_of_two_writers_the_second_is_refused(index: Path) -> None:
     assert str(error.value) == f"{index}: another process is writing into this index: wait until it is done"
 
 
+def test_shards_that_were_kept_are_not_in_the_way_of_an_addition(
+    passages: list[Passage], model_folder: Path, tmp_path: Path
+) -> None:
+    index = build(tmp_path / "home", passages[:6], model_folder, keep_shards=True)
+    kept = files(index / "shards")
+    add_passages(addition(index, passages[6:]))
+    assert len(kept) == 5  # two shards with their entries, and the manifest
+    assert files(index / "shards") == kept
+    assert not (index / "shards-added").exists()
+
+
 def test_who_opened_it_before_a_change_goes_on_with_what_was_there(index: Path) -> None:
     searcher = open_searcher(index, device="cpu", precision="fp32")
     opened = OpenIndex.open(index)
@@ -324,7 +335,9 @@ def test_a_flipped_byte_is_found_at_once_or_by_verify(
 def test_vectors_of_other_passages_are_found(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encode = DualEncoder.encode_passages
     monkeypatch.setattr(DualEncoder, "encode_passages", lambda self, rows: encode(self, rows)[::-1].copy())
-    with pytest.raises(
-        InputError, match=r"vectors\.faiss: the vector of passage 'p\d' is not the one that the model"
-    ):
+    said = r"vectors\.faiss: the vector of passage 'p\d' is not the one that the model"
+    with pytest.raises(InputError, match=said):
+        verified(index)
+    monkeypatch.setattr(DualEncoder, "encode_passages", lambda self, rows: encode(self, rows) * np.nan)
+    with pytest.raises(InputError, match=said):
         verified(index)
