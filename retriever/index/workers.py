@@ -20,8 +20,8 @@ from retriever.errors import InputError
 LOOK_EVERY = 1.0
 """Seconds after which a process looks whether the others are still there."""
 
-Report = int | str
-"""Passages that a worker has just done, or what went wrong."""
+Report = int | str | OSError
+"""Passages that a worker has just done, or what went wrong: with the input, or with the disk."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,8 @@ def _watch(
     """Wait until every passage is done.
 
     Raises:
-        InputError: a worker says what is wrong.
+        InputError: a worker says what is wrong with the input.
+        OSError: a worker could not write.
         RuntimeError: a worker died without a word.
     """
     while count:
@@ -152,6 +153,8 @@ def _watch(
             continue
         if isinstance(report, str):
             raise InputError(report)
+        if isinstance(report, OSError):
+            raise report
         advance(report)
         count -= report
 
@@ -177,3 +180,5 @@ def _work(
             reports.put(shard.count)
     except InputError as error:
         reports.put(str(error))
+    except OSError as error:
+        reports.put(error)
