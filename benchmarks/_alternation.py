@@ -1,4 +1,4 @@
-"""Two training runs, each in a process of its own, that take turns: one side sleeps while the other is timed."""
+"""Two sides of a comparison, each in a process of its own, that take turns: one sleeps while the other is timed."""
 
 import os
 import sys
@@ -7,19 +7,30 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
-
-from _turns import Job
+from typing import Any, Protocol
 
 MEBIBYTE = 2**20
 STOPPED = "error: one side stopped; what it said is above"
-Side = Callable[[Connection, Job], None]
+
+
+class Timed(Protocol):
+    """What a side is given: how many windows there are, and how many steps, texts or searches make one."""
+
+    @property
+    def windows(self) -> int: ...
+
+    @property
+    def window(self) -> int: ...
+
+
+Side = Callable[[Connection, Any], None]
+"""It sends a message and waits for an answer after its imports, its warm-up and each window, and sends a report at its end."""
 
 
 class Worker:
     """One side of a comparison, in a process of its own, asleep but for its turns."""
 
-    def __init__(self, target: Side, job: Job) -> None:
+    def __init__(self, target: Side, job: Timed) -> None:
         context = get_context("spawn")
         self.line, other_end = context.Pipe()
         self.process = context.Process(target=target, args=(other_end, job), daemon=True)
@@ -78,7 +89,7 @@ class Outcome:
     peer_report: dict[str, Any]
 
 
-def alternate(name: str, left: tuple[Side, Job], right: tuple[Side, Job]) -> Outcome:
+def alternate(name: str, left: tuple[Side, Timed], right: tuple[Side, Timed]) -> Outcome:
     """Run the two sides window by window: ours, the peer, ours, the peer, and so on."""
     say(f"{name}: loading and warming up")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # model cards look for their base model on the hub
@@ -88,7 +99,7 @@ def alternate(name: str, left: tuple[Side, Job], right: tuple[Side, Job]) -> Out
     for number in range(1, windows + 1):
         pairs.append((ours.window(), peer.window()))
         told = [1000 * seconds / count for seconds, count in zip(pairs[-1], steps, strict=True)]
-        say(f"{name}: pair {number} of {windows}: {told[0]:.1f} and {told[1]:.1f} ms a step")
+        say(f"{name}: pair {number} of {windows}: {told[0]:.1f} and {told[1]:.1f} ms each")
     our_seconds, peer_seconds = zip(*pairs, strict=True)
     return Outcome(list(our_seconds), list(peer_seconds), ours.finish(), peer.finish())
 

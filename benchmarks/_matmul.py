@@ -1,4 +1,4 @@
-"""A training step's matrix products alone: no step of this model can be faster on this machine."""
+"""A model's matrix products alone: no training step and no forward pass of it can be faster on this machine."""
 
 import time
 from collections.abc import Callable
@@ -10,14 +10,17 @@ from transformers import PretrainedConfig
 REPEATS = 7
 
 
-def matmul_seconds(config: PretrainedConfig, tokens: int, *, device: str, dtype: torch.dtype) -> float:
-    """Seconds for the linear layers of a step, forward and both gradients, back to back; attention is left out.
+def matmul_seconds(
+    config: PretrainedConfig, tokens: int, *, device: str, dtype: torch.dtype, training: bool = True
+) -> float:
+    """Seconds for the linear layers back to back, forward and, in training, both gradients; attention is left out.
 
     Args:
         config: of a BERT-like model.
         tokens: S, of all texts of the step.
         device: cpu or cuda.
         dtype: of inputs and weights.
+        training: whether there are gradients.
     """
     hidden, inner = config.hidden_size, config.intermediate_size
     layer = [(hidden, hidden)] * 4 + [(inner, hidden), (hidden, inner)]  # (out, in)
@@ -30,6 +33,8 @@ def matmul_seconds(config: PretrainedConfig, tokens: int, *, device: str, dtype:
         for weight in weights:
             out, into = weight.shape
             torch.mm(states[into], weight.t(), out=results[out])  # forward: (S, out)
+            if not training:
+                continue
             torch.mm(states[out], weight, out=results[into])  # gradient of the input: (S, in)
             torch.mm(states[out].t(), states[into], out=gradients[out, into])  # of the weight: (out, in)
 
@@ -38,10 +43,15 @@ def matmul_seconds(config: PretrainedConfig, tokens: int, *, device: str, dtype:
     return median(_seconds(run, device) for _ in range(REPEATS))
 
 
-def matmul_flops(config: PretrainedConfig, tokens: int) -> int:
+def matmul_flops(config: PretrainedConfig, tokens: int, *, training: bool = True) -> int:
     """Floating point operations of ``matmul_seconds``."""
     hidden, inner = config.hidden_size, config.intermediate_size
-    return 6 * tokens * config.num_hidden_layers * (4 * hidden * hidden + 2 * hidden * inner)
+    return (
+        (6 if training else 2)
+        * tokens
+        * config.num_hidden_layers
+        * (4 * hidden * hidden + 2 * hidden * inner)
+    )
 
 
 def _captured(step: Callable[[], None]) -> Callable[[], None]:

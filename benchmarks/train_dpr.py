@@ -20,20 +20,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from _alternation import say
-from _training import (
-    BERT_BASE,
-    Case,
-    Cases,
-    arguments,
-    chosen,
-    compare,
-    data_folder,
-    model_folder,
-    pace,
-    report,
-    sample,
-    scaled,
-)
+from _command import BERT_BASE, Cases, arguments, chosen, data_folder, model_folder, report
+from _training import Case, compare, pace, sample, scaled
 from _turns import PASSAGE_FORMAT, Job
 
 from retriever.data.corpus import read_passage_table

@@ -20,23 +20,9 @@ from typing import Any
 
 import torch
 from _alternation import alternate
+from _command import BERT_BASE, PACKAGED, Cases, arguments, chosen, data_folder, model_folder, report
 from _ours import train_ours
-from _training import (
-    BERT_BASE,
-    PACKAGED,
-    Case,
-    Cases,
-    arguments,
-    chosen,
-    compare,
-    data_folder,
-    model_folder,
-    pace,
-    report,
-    sample,
-    scaled,
-    speed,
-)
+from _training import Case, compare, pace, sample, scaled, speed
 from _turns import Job
 
 from retriever.data.lines import read_lines

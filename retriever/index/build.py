@@ -26,15 +26,15 @@ from retriever.index.layout import (
     PASSAGES,
     SEGMENTS,
     SHARDS,
-    VECTORS,
     Manifest,
     ModelReference,
     numbered,
     segment_folder,
     unfinished_switches,
+    vector_files,
 )
 from retriever.index.recall import DEPTH, Truth
-from retriever.index.recipes import RECIPES, Settings, choose_recipe, factory_of
+from retriever.index.recipes import RECIPES, Settings, choose_recipe, factory_of, rows_per_file
 from retriever.index.workers import PassageModel
 from retriever.index.writing import put_into_force, write_segment, writer
 from retriever.protocols import Progress, no_progress
@@ -75,7 +75,8 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
             empty=plan.empty,
         )
         folder = segment_folder(config.output, segment.name)
-        search, recall = _turned_up(config, questions, plan, model, folder / VECTORS, parts)
+        files = vector_files(folder, segment.files)
+        search, recall = _turned_up(config, questions, plan, model, files, parts)
         settings = model.passage.settings
         manifest = Manifest(
             recipe=plan.recipe,
@@ -114,7 +115,7 @@ class _Plan:
         self.recipe: IndexRecipe = "flat"
         self.factory = ""
 
-    def empty(self, count: int) -> FaissIndex:
+    def empty(self, count: int) -> tuple[FaissIndex, int]:
         """Choose, say what it will take, and make the index.
 
         Raises:
@@ -138,7 +139,7 @@ class _Plan:
             RECIPES[self.recipe].when,
             count * RECIPES[self.recipe].bytes_per_vector(self.dimension) / 1e9,
         )
-        return FaissIndex(self.dimension, self.factory)
+        return FaissIndex(self.dimension, self.factory), rows_per_file(self.recipe, self.dimension)
 
 
 def _turned_up(
@@ -146,7 +147,7 @@ def _turned_up(
     questions: Sequence[str] | None,
     plan: _Plan,
     model: DualEncoder,
-    vectors: Path,
+    files: Sequence[Path],
     parts: Sequence[NDArray[np.floating]],
 ) -> tuple[Settings, dict[str, float | str] | None]:
     """The search settings that reach the target, and the recall that they have; none for exact search."""
@@ -158,7 +159,7 @@ def _turned_up(
         return {}, None
     count = sum(map(len, parts))
     truth = Truth.of(questions, model, parts)
-    index = FaissIndex.load(vectors, count)
+    index = FaissIndex.load(files, count)
     settings, reached = truth.turn_up(index, RECIPES[plan.recipe].ladder(index.lists), config.target_recall)
     logger.info(
         "recall@%d %.4f, measured with %d %s (%s)",

@@ -1,6 +1,7 @@
 """FAISS behind rows: nothing above this file knows FAISS, and nothing below it knows ids."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import faiss
@@ -15,7 +16,7 @@ NOTHING = -1
 
 
 class FaissIndex:
-    """(N, D) vectors by row, compared by inner product.
+    """(N, D) vectors by row, compared by inner product: one FAISS index, or one after the other.
 
     Args:
         dimension: D.
@@ -23,9 +24,13 @@ class FaissIndex:
     """
 
     def __init__(self, dimension: int, factory: str = "Flat") -> None:
-        self._index = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
+        self._hold([faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)])
         self._read_only = False
-        _tune(dimension)
+
+    def _hold(self, parts: Sequence[faiss.Index]) -> None:
+        self._parts = parts
+        self._index = parts[0] if len(parts) == 1 else _joined(parts)
+        _tune(parts[0].d)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -39,7 +44,7 @@ class FaissIndex:
     def lists(self) -> int:
         """The lists that the vectors lie in; 0: none."""
         try:
-            return int(faiss.extract_index_ivf(self._index).nlist)
+            return int(faiss.extract_index_ivf(self._parts[0]).nlist)
         except RuntimeError:
             return 0
 
@@ -54,8 +59,9 @@ class FaissIndex:
 
     def set_search(self, settings: Mapping[str, int]) -> None:
         """Turn the search up or down, by FAISS's parameters: nprobe, efSearch, k_factor_rf."""
-        for name, value in settings.items():
-            faiss.ParameterSpace().set_index_parameter(self._index, name, value)
+        for part in self._parts:
+            for name, value in settings.items():
+                faiss.ParameterSpace().set_index_parameter(part, name, value)
 
     def add(self, vectors: NDArray[np.floating]) -> None:
         """Add (n, D) vectors under the next rows.
@@ -89,13 +95,22 @@ class FaissIndex:
 
     def vectors(self, start: int, count: int) -> NDArray[np.float32]:
         """(count, D) vectors from a row on, the best that the index holds of them."""
-        index = faiss.downcast_index(self._index)
-        if isinstance(index, faiss.IndexRefine):
-            index = faiss.downcast_index(index.refine_index)
-        elif isinstance(index, faiss.IndexIVF) and index.direct_map.no():
-            index.make_direct_map()
-        found: NDArray[np.float32] = index.reconstruct_n(start, count)
-        return found
+        starts = accumulate((part.ntotal for part in self._parts), initial=0)
+        found = [np.empty((0, self.dimension), np.float32)]
+        for part, first in zip(self._parts, starts, strict=False):
+            low, high = max(start, first) - first, min(start + count, first + part.ntotal) - first
+            if low < high:
+                found.append(_reconstructed(part, low, high - low))
+        return np.concatenate(found)
+
+    def views(self) -> list[NDArray[np.floating]] | None:
+        """(n, D) float32 or float16 arrays that are the vectors themselves, not copies, for as long as this index lives.
+
+        None: they are not held as such numbers.
+        """
+        found = [_view(part) for part in self._parts]
+        whole = [each for each in found if each is not None]
+        return whole if len(whole) == len(found) else None
 
     def save(self, file: Path) -> None:
         """Write the index into a file, whole or not at all."""
@@ -103,29 +118,76 @@ class FaissIndex:
             faiss.write_index(self._index, faiss.PyCallbackIOWriter(opened.write))  # type: ignore[attr-defined]
 
     @classmethod
-    def load(cls, file: Path, count: int, *, to_add: bool = False) -> "FaissIndex":
-        """Open an index from a file.
+    def load(cls, files: Sequence[Path], count: int) -> "FaissIndex":
+        """Open an index from files, to be searched: mapped, or read where FAISS cannot map.
 
         Args:
-            file: what ``save`` wrote.
-            count: the rows that it has.
-            to_add: read it, so that it can be added to; else it is mapped to be searched, and read where FAISS cannot map.
+            files: what ``save`` wrote, in the order of the rows.
+            count: the rows that they have together.
 
         Raises:
-            InputError: the file is missing or damaged, or has another number of rows.
+            InputError: a file is missing or damaged, or there are more or fewer rows.
         """
-        try:
-            index = faiss.read_index(str(file), 0 if to_add else faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as error:
-            raise InputError(
-                f"cannot be read as a FAISS index ({str(error).splitlines()[0]})", path=file
-            ) from None
-        if index.ntotal != count:
-            raise InputError(f"holds {index.ntotal} vectors for {count} passages", path=file)
         loaded = cls.__new__(cls)
-        loaded._index, loaded._read_only = index, not to_add
-        _tune(index.d)
+        loaded._hold([_read(file, faiss.IO_FLAG_MMAP_IFC) for file in files])
+        loaded._read_only = True
+        if len(loaded) != count:
+            raise InputError(f"holds {len(loaded)} vectors for {count} passages", path=files[0])
         return loaded
+
+    @classmethod
+    def load_empty(cls, file: Path) -> "FaissIndex":
+        """Read an index that has been trained, to add vectors to it.
+
+        Raises:
+            InputError: the file is missing or damaged, or holds vectors.
+        """
+        loaded = cls.__new__(cls)
+        loaded._hold([_read(file, 0)])
+        loaded._read_only = False
+        if len(loaded):
+            raise InputError(f"holds {len(loaded)} vectors, expected none", path=file)
+        return loaded
+
+
+def _read(file: Path, flags: int) -> faiss.Index:
+    try:
+        return faiss.read_index(str(file), flags)
+    except RuntimeError as error:
+        raise InputError(
+            f"cannot be read as a FAISS index ({str(error).splitlines()[0]})", path=file
+        ) from None
+
+
+def _joined(parts: Sequence[faiss.Index]) -> faiss.Index:
+    """One index of several, whose rows follow each other."""
+    joined = faiss.IndexShards(parts[0].d, False, True)  # type: ignore[call-arg]  # threaded: no; successive rows: yes
+    for part in parts:
+        joined.add_shard(part)
+    return joined
+
+
+def _reconstructed(part: faiss.Index, start: int, count: int) -> NDArray[np.float32]:
+    index = faiss.downcast_index(part)
+    if isinstance(index, faiss.IndexRefine):
+        index = faiss.downcast_index(index.refine_index)
+    elif isinstance(index, faiss.IndexIVF) and index.direct_map.no():
+        index.make_direct_map()
+    found: NDArray[np.float32] = index.reconstruct_n(start, count)
+    return found
+
+
+def _view(part: faiss.Index) -> NDArray[np.floating] | None:
+    index = faiss.downcast_index(part)
+    if isinstance(index, faiss.IndexFlat):
+        kind: type[np.floating] = np.float32
+    elif isinstance(index, faiss.IndexScalarQuantizer) and index.sq.qtype == faiss.ScalarQuantizer.QT_fp16:
+        kind = np.float16
+    else:
+        return None
+    codes = faiss.rev_swig_ptr(index.codes.data(), index.ntotal * index.code_size)
+    found: NDArray[np.floating] = codes.view(kind).reshape(index.ntotal, index.d)
+    return found
 
 
 def _tune(dimension: int) -> None:

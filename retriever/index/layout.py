@@ -2,7 +2,8 @@
 
 INDEX/CURRENT                          one line: the generation in force
 INDEX/generation-000003/index.json     the manifest; also bm25/ and removed.npy, if there are any
-INDEX/segments/000001/                 vectors.faiss, passages.arrow, id_hashes.npy, id_rows.npy: row n of one is row n of the other;
+INDEX/segments/000001/                 vectors-0000.faiss, passages.arrow, id_hashes.npy, id_rows.npy: row n of one is row n of the other;
+                                       what would not fit into memory while it is made goes on in vectors-0001.faiss;
                                        trained.faiss: what was learned before the first vector was added, for later segments
 INDEX/shards/                          vectors on the way, of a build; shards-added/, of an addition
 INDEX/.lock                            held by the one who writes
@@ -34,7 +35,7 @@ ADDED = "shards-added"
 SEGMENTS = "segments"
 GENERATION = "generation-"
 LOCK = ".lock"
-VECTORS = "vectors.faiss"
+VECTORS = "vectors-"
 TRAINED = "trained.faiss"
 PASSAGES = "passages.arrow"
 REMOVED = "removed.npy"
@@ -188,6 +189,16 @@ class Generation:
     def bm25(self) -> Path:
         """The folder of the BM25 index."""
         return self.folder / "bm25"
+
+
+def vectors_file(number: int) -> str:
+    """The name of one of a segment's files of vectors, from 0."""
+    return f"{VECTORS}{number:04d}.faiss"
+
+
+def vector_files(folder: Path, files: Files) -> list[Path]:
+    """Those files of a segment's folder that hold its vectors, in the order of their rows."""
+    return [folder / name for name in sorted(files) if name.startswith(VECTORS)]
 
 
 def segment_folder(index: Path, name: str) -> Path:

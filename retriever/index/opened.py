@@ -13,7 +13,6 @@ from retriever.errors import InputError
 from retriever.index.id_table import ABSENT, IdTable
 from retriever.index.layout import (
     PASSAGES,
-    VECTORS,
     Generation,
     Manifest,
     Segment,
@@ -21,6 +20,7 @@ from retriever.index.layout import (
     read_manifest,
     read_removed,
     segment_folder,
+    vector_files,
 )
 from retriever.records import Passage
 
@@ -57,9 +57,9 @@ class OpenSegment:
         return cls(entry, folder, start, passages, ids)
 
     @property
-    def vectors(self) -> Path:
-        """The file of the vectors."""
-        return self.folder / VECTORS
+    def vectors(self) -> list[Path]:
+        """The files of the vectors, in the order of their rows."""
+        return vector_files(self.folder, self.entry.files)
 
 
 class OpenIndex(Mapping[str, Passage]):

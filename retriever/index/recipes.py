@@ -113,6 +113,15 @@ RECIPES: dict[IndexRecipe, Recipe] = {
 }
 
 
+FILE_BYTES = 2**31
+"""Vectors of one file: FAISS holds them in memory while it is made, for which it takes up to three times as much."""
+
+
+def rows_per_file(recipe: IndexRecipe, dimension: int) -> int:
+    """Vectors after which a file is written and the next one begun."""
+    return max(1, int(FILE_BYTES / RECIPES[recipe].bytes_per_vector(dimension)))
+
+
 def default_lists(count: int) -> int:
     """About 4 · √N lists, a power of two, with enough vectors each to train them."""
     wanted = 4 * max(1, count) ** 0.5

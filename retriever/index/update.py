@@ -19,6 +19,7 @@ from retriever.index.id_table import ABSENT
 from retriever.index.layout import ADDED, PASSAGES, TRAINED, current_generation, segment_folder
 from retriever.index.model import model_of
 from retriever.index.opened import OpenIndex
+from retriever.index.recipes import rows_per_file
 from retriever.index.stored import ROWS_AT_ONCE, StoredVectors
 from retriever.index.writing import put_into_force, write_segment, writer
 from retriever.protocols import Progress, no_progress
@@ -149,6 +150,7 @@ def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex
     return OpenIndex.open(index)
 
 
-def _trained(opened: OpenIndex) -> FaissIndex:
+def _trained(opened: OpenIndex) -> tuple[FaissIndex, int]:
     """An empty index that has learned what the first segment's has: all segments share lists and ranges, and so the measured recall."""
-    return FaissIndex.load(opened.segments[0].folder / TRAINED, 0, to_add=True)
+    rows = rows_per_file(opened.manifest.recipe, opened.manifest.dimension)
+    return FaissIndex.load_empty(opened.segments[0].folder / TRAINED), rows

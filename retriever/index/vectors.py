@@ -5,11 +5,16 @@ from functools import partial
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from retriever.index.exact import ExactSearch
 from retriever.index.faiss_index import NOTHING, FaissIndex
 from retriever.index.opened import OpenIndex
 from retriever.records import Ranking
+
+EXACT_ON = ("cuda",)
+"""Kinds of devices on which vectors that are held as they were are compared in torch; elsewhere FAISS is faster."""
 
 Found = tuple[NDArray[np.float32], NDArray[np.int64]]
 """(Q, k) scores and rows, best first."""
@@ -31,19 +36,22 @@ class SegmentedVectors:
     Args:
         index: the opened index folder.
         segments: the vectors of each of its segments.
+        mapped: what must not be closed as long as these are searched.
     """
 
-    def __init__(self, index: OpenIndex, segments: Sequence[RowIndex]) -> None:
-        self._index = index
+    def __init__(
+        self, index: OpenIndex, segments: Sequence[RowIndex], mapped: Sequence[FaissIndex] = ()
+    ) -> None:
+        self._index, self._mapped = index, mapped
         self._segments = list(zip(segments, index.segments, strict=True))
 
     @classmethod
-    def of(cls, index: OpenIndex) -> "SegmentedVectors":
-        """The vectors of an index folder, mapped, their search turned up as the manifest says."""
-        segments = [FaissIndex.load(each.vectors, each.entry.count) for each in index.segments]
-        for each in segments:
+    def of(cls, index: OpenIndex, device: torch.device) -> "SegmentedVectors":
+        """The vectors of an index folder, mapped, their search turned up as the manifest says; flat ones are searched on the GPU."""
+        mapped = [FaissIndex.load(each.vectors, each.entry.count) for each in index.segments]
+        for each in mapped:
             each.set_search(index.manifest.search)
-        return cls(index, segments)
+        return cls(index, [_on_device(each, device) for each in mapped], mapped)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -103,6 +111,11 @@ def search_live(
         np.pad(np.take_along_axis(scores, order, 1), missing, constant_values=-np.inf).astype(np.float32),
         np.pad(np.take_along_axis(rows, order, 1), missing, constant_values=NOTHING),
     )
+
+
+def _on_device(vectors: FaissIndex, device: torch.device) -> RowIndex:
+    views = vectors.views() if device.type in EXACT_ON else None
+    return vectors if views is None else ExactSearch(views, device)
 
 
 def _shifted(rows: NDArray[np.int64], start: int) -> NDArray[np.int64]:

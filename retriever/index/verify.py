@@ -56,7 +56,7 @@ def _verify_vectors(config: IndexVerifyConfig, opened: OpenIndex) -> dict[str, f
         if not cosines[lowest] >= SMALLEST_COSINE:  # nor is a cosine that is no number
             raise InputError(
                 f"the vector of passage '{passages[lowest].id}' is not the one that the model gives now (cosine {cosines[lowest]:.3f})",
-                path=segment.vectors,
+                path=segment.folder,
             )
         sampled, worst = sampled + len(rows), min(worst, float(cosines[lowest]))
     return {"sampled": sampled, "worst_cosine": worst}

@@ -19,7 +19,6 @@ from retriever.index.layout import (
     PASSAGES,
     SEGMENTS,
     TRAINED,
-    VECTORS,
     Generation,
     Manifest,
     Segment,
@@ -27,6 +26,7 @@ from retriever.index.layout import (
     files_of,
     next_name,
     switch_to,
+    vectors_file,
     write_manifest,
 )
 from retriever.index.sample import train
@@ -37,8 +37,8 @@ from retriever.records import Passage
 VectorsOf = Callable[[PassageTable, str], Sequence[NDArray[np.floating]]]
 """The written passages and their SHA-256 → their vectors in that order, (n, D) at a time; they may be read more than once."""
 
-TrainedOf = Callable[[int], FaissIndex]
-"""Number of passages → an empty index, trained or not."""
+EmptyOf = Callable[[int], tuple[FaissIndex, int]]
+"""Number of passages → an empty index, trained or not, and how many vectors go into one file."""
 
 
 @contextmanager
@@ -66,7 +66,11 @@ def writer(index: Path) -> Iterator[None]:
 
 
 def write_segment(
-    index: Path, passages: Iterable[Passage], vectors_of: VectorsOf, *, empty: TrainedOf
+    index: Path,
+    passages: Iterable[Passage],
+    vectors_of: VectorsOf,
+    *,
+    empty: EmptyOf,
 ) -> tuple[Segment, Sequence[NDArray[np.floating]]]:
     """Write passages and their vectors into a new folder, which no generation names yet.
 
@@ -82,18 +86,32 @@ def write_segment(
     folders = index / SEGMENTS
     with _new_folder(folders, next_name(folders)) as folder:
         count, passages_sha256 = write_passage_table(folder / PASSAGES, passages)
-        table, found = PassageTable(folder / PASSAGES), empty(count)
+        table, (found, rows_per_file) = PassageTable(folder / PASSAGES), empty(count)
         parts = vectors_of(table, passages_sha256)
         train(found, parts)
         found.save(folder / TRAINED)
-        for vectors in parts:
-            found.add(vectors)
-        if len(found) != count:
-            raise ValueError(f"{len(found)} vectors for {count} passages")
-        found.save(folder / VECTORS)
+        del found
+        if (written := _write_vectors(folder, parts, rows_per_file)) != count:
+            raise ValueError(f"{written} vectors for {count} passages")
         write_id_table(folder, table.all_ids())
     entry = Segment(folder.stem, count, passages_sha256)
     return replace(entry, files=files_of(folders / entry.name)), parts
+
+
+def _write_vectors(folder: Path, parts: Sequence[NDArray[np.floating]], rows: int) -> int:
+    """Add the vectors to what was trained, so many to a file; how many they were."""
+    file, found, written = 0, FaissIndex.load_empty(folder / TRAINED), 0
+    for vectors in parts:
+        start = 0
+        while start < len(vectors):
+            if len(found) == rows:
+                found.save(folder / vectors_file(file))
+                file, found = file + 1, FaissIndex.load_empty(folder / TRAINED)
+            part = vectors[start : start + rows - len(found)]
+            found.add(part)
+            start, written = start + len(part), written + len(part)
+    found.save(folder / vectors_file(file))
+    return written
 
 
 def put_into_force(

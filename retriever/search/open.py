@@ -74,4 +74,4 @@ def _dense(
     logger.info(model.describe())
     if opened.manifest.recall is not None:
         logger.info("approximate search: %s", opened.manifest.describe_recall())
-    return DenseSearcher(model.encode_queries, SegmentedVectors.of(opened))
+    return DenseSearcher(model.encode_queries, SegmentedVectors.of(opened, model.query.device))

@@ -264,7 +264,7 @@ def test_a_damaged_shard_is_encoded_again(config: IndexConfig, tmp_path: Path) -
 
 def test_a_file_of_another_size_is_a_damaged_index(config: IndexConfig) -> None:
     index = build_index(config)
-    file = index / "segments" / "000001" / "vectors.faiss"
+    file = index / "segments" / "000001" / "vectors-0000.faiss"
     size = file.stat().st_size
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(InputError) as error:

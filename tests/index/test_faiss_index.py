@@ -56,12 +56,47 @@ def test_saved_and_loaded_it_finds_the_same_and_is_not_added_to(tmp_path: Path) 
     file = tmp_path / "vectors.faiss"
     index = filled(50)
     index.save(file)
-    again = FaissIndex.load(file, 50)
+    again = FaissIndex.load([file], 50)
     for found, expected in zip(again.search(vectors(4, 2), 5), index.search(vectors(4, 2), 5), strict=True):
         np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(again.vectors(10, 5), vectors(50)[10:15])
     with pytest.raises(ValueError, match="opened from a file"):  # FAISS would end the process
         again.add(vectors(1))
+
+
+@pytest.mark.parametrize("factory", ["Flat", "SQfp16", "IVF4,Flat", "HNSW8"])
+def test_several_files_are_one_index(factory: str, tmp_path: Path) -> None:
+    corpus, queries, files = vectors(90), vectors(7, seed=1), []
+    whole = FaissIndex(16, factory)
+    whole.train(corpus)
+    whole.save(tmp_path / "trained")
+    whole.add(corpus)
+    for number, part in enumerate(np.split(corpus, [40, 41])):
+        index = FaissIndex.load_empty(tmp_path / "trained")
+        index.add(part)
+        files.append(tmp_path / str(number))
+        index.save(files[-1])
+    joined = FaissIndex.load(files, 90)
+    settings = {"nprobe": 4} if whole.lists else {"efSearch": 200} if factory == "HNSW8" else {}
+    for each in (whole, joined):
+        each.set_search(settings)
+    for found, expected in zip(joined.search(queries, 60), whole.search(queries, 60), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(joined.vectors(30, 20), whole.vectors(30, 20))
+    assert joined.lists == whole.lists
+    with pytest.raises(ValueError, match="opened from a file"):
+        joined.add(corpus)
+    with pytest.raises(InputError, match=r"0: holds 90 vectors for 91 passages"):
+        FaissIndex.load(files, 91)
+    with pytest.raises(InputError, match=r"1: holds 1 vectors, expected none"):
+        FaissIndex.load_empty(files[1])
+    views = joined.views()
+    if factory in ("Flat", "SQfp16"):
+        assert [len(each) for each in views] == [40, 1, 49]
+        assert views[0].dtype == (np.float32 if factory == "Flat" else np.float16)
+        np.testing.assert_array_equal(np.concatenate(views).astype(np.float32), joined.vectors(0, 90))
+    else:
+        assert views is None
 
 
 def test_what_faiss_would_accept_in_silence_is_refused() -> None:
@@ -78,7 +113,7 @@ def test_a_damaged_file_or_one_of_other_passages_is_an_input_error(tmp_path: Pat
     file = tmp_path / "vectors.faiss"
     filled(3).save(file)
     with pytest.raises(InputError, match="holds 3 vectors for 2 passages"):
-        FaissIndex.load(file, 2)
+        FaissIndex.load([file], 2)
     file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(InputError, match="cannot be read as a FAISS index"):
-        FaissIndex.load(file, 3)
+        FaissIndex.load([file], 3)

@@ -38,7 +38,7 @@ def test_every_recipe_finds_nearly_everything_when_turned_up(recipe: IndexRecipe
     corpus, queries = clustered(4000, 0), clustered(60, 1)
     index = made(recipe, corpus)
     index.save(tmp_path / "v")
-    index = FaissIndex.load(tmp_path / "v", 4000)
+    index = FaissIndex.load([tmp_path / "v"], 4000)
     exact = np.argsort(-(queries @ corpus.T), axis=1, kind="stable")[:, :10]
     recalls = []
     for settings in RECIPES[recipe].ladder(default_lists(4000)):

@@ -167,6 +167,36 @@ def test_shards_that_were_kept_are_not_in_the_way_of_an_addition(
     assert not (index / "shards-added").exists()
 
 
+def test_vectors_that_do_not_fit_into_one_file_go_on_in_the_next(
+    index: Path, passages: list[Passage], model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retriever.index.recipes.FILE_BYTES", 4 * 4 * 32)  # four vectors
+    parted = build(tmp_path / "parted", passages[:6], model_folder, bm25=True)
+    assert [each.name for each in sorted((parted / "segments" / "000001").glob("vectors*"))] == [
+        "vectors-0000.faiss",
+        "vectors-0001.faiss",
+    ]
+    for each in (index, parted):
+        add_passages(addition(each, passages[6:]))
+        remove_passages(each, ["p1", "p5", "p8"])
+    assert found(parted) == found(index)
+    compact_index(parted)
+    assert found(parted) == found(index)
+    assert verified(parted)["passages"] == 7
+
+
+@pytest.mark.parametrize("recipe", ["flat", "flat-fp16"])
+def test_on_a_gpu_flat_vectors_are_compared_in_torch(
+    passages: list[Passage], model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    index = build(tmp_path / "home", passages[:6], model_folder, recipe=recipe)
+    add_passages(addition(index, passages[6:]))
+    expected = found(index)
+    monkeypatch.setattr("retriever.index.vectors.EXACT_ON", ("cpu",))
+    monkeypatch.setattr("retriever.index.faiss_index.FaissIndex.search", None)
+    same(found(index), expected)
+
+
 def test_who_opened_it_before_a_change_goes_on_with_what_was_there(index: Path) -> None:
     searcher = open_searcher(index, device="cpu", precision="fp32")
     opened = OpenIndex.open(index)
@@ -305,7 +335,7 @@ def test_a_flipped_byte_is_found_at_once_or_by_verify(
     index: Path, place: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("retriever.index.layout.HEAD_BYTES", 100)
-    file = index / "segments" / "000001" / "vectors.faiss"
+    file = index / "segments" / "000001" / "vectors-0000.faiss"
     manifest = current_generation(index).manifest
     values = json.loads(manifest.read_text())
     import hashlib
@@ -335,7 +365,7 @@ def test_a_flipped_byte_is_found_at_once_or_by_verify(
 def test_vectors_of_other_passages_are_found(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encode = DualEncoder.encode_passages
     monkeypatch.setattr(DualEncoder, "encode_passages", lambda self, rows: encode(self, rows)[::-1].copy())
-    said = r"vectors\.faiss: the vector of passage 'p\d' is not the one that the model"
+    said = r"segments/000001: the vector of passage 'p\d' is not the one that the model"
     with pytest.raises(InputError, match=said):
         verified(index)
     monkeypatch.setattr(DualEncoder, "encode_passages", lambda self, rows: encode(self, rows) * np.nan)
