@@ -79,6 +79,7 @@ class Encoder(nn.Module):
         self.tokenizer, self.precision, self.name = tokenizer, precision, name
         self.position_offset = packed_position_offset(transformer)  # None: this architecture runs padded
         self.settings = replace(settings, max_length=self._longest(settings.max_length))
+        self._told_of_cuts: set[TextRole | None] = set()
 
     @classmethod
     def load(
@@ -275,7 +276,8 @@ class Encoder(nn.Module):
                 result[start + order.numpy()] = torch.cat(parts).cpu().numpy()
         if not np.isfinite(result).all():
             raise InputError(f"model '{self.name}' gives embeddings that are not finite")
-        if len(texts) >= 20 and cut > 0.05 * len(texts):
+        if len(texts) >= 20 and cut > 0.05 * len(texts) and role not in self._told_of_cuts:
+            self._told_of_cuts.add(role)  # else a corpus of many shards would hear it with each
             logger.warning(
                 "%.0f %% of %d texts are longer than the model's maximum length and were cut",
                 100 * cut / len(texts),

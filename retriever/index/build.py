@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.choices import IndexRecipe
 from retriever.config import IndexConfig
 from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
@@ -17,7 +16,7 @@ from retriever.data.dpr import read_question_texts
 from retriever.data.files import require_new_folder
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.errors import InputError
-from retriever.index.encode import encoded_by, run_of
+from retriever.index.encode import encoded_by, gpus_of, run_of
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.layout import (
     CURRENT,
@@ -33,11 +32,13 @@ from retriever.index.layout import (
     unfinished_switches,
     vector_files,
 )
+from retriever.index.plan import Plan, product_rate
 from retriever.index.recall import DEPTH, Truth
-from retriever.index.recipes import RECIPES, Settings, choose_recipe, factory_of, rows_per_file
+from retriever.index.recipes import RECIPES, Settings
 from retriever.index.workers import PassageModel
 from retriever.index.writing import put_into_force, write_segment, writer
 from retriever.protocols import Progress, no_progress
+from retriever.readable import readable_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
         config.model, config.passage_model, model.fingerprint, config.output, config.pooling
     )
     with writer(config.output):
-        plan = _Plan(config, model.dimension)
+        planned = _Planned(config, model.dimension)
         segment, parts = write_segment(
             config.output,
             read_passages(config.passages),
@@ -70,10 +71,12 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
                 shard_size=config.shard_size,
                 dtype=config.dtype,
                 run=run_of(config, model),
+                gpus=gpus_of(config, model),
                 progress=progress,
             ),
-            empty=plan.empty,
+            empty=planned.empty,
         )
+        plan = planned.plan
         folder = segment_folder(config.output, segment.name)
         files = vector_files(folder, segment.files)
         search, recall = _turned_up(config, questions, plan, model, files, parts)
@@ -102,8 +105,8 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
     return config.output
 
 
-class _Plan:
-    """The recipe, chosen when the number of passages is known.
+class _Planned:
+    """The plan, made when the number of passages is known.
 
     Args:
         config: what was asked for.
@@ -112,8 +115,6 @@ class _Plan:
 
     def __init__(self, config: IndexConfig, dimension: int) -> None:
         self.config, self.dimension = config, dimension
-        self.recipe: IndexRecipe = "flat"
-        self.factory = ""
 
     def empty(self, count: int) -> tuple[FaissIndex, int]:
         """Choose, say what it will take, and make the index.
@@ -122,30 +123,36 @@ class _Plan:
             InputError: too many lists, or too little memory allowed.
         """
         config = self.config
-        max_memory = None if config.max_memory is None else int(1e9 * config.max_memory)
-        self.recipe = choose_recipe(
+        self.plan = Plan.of(
             config.recipe,
-            dimension=self.dimension,
             count=count,
-            max_memory=max_memory,
+            dimension=self.dimension,
+            lists=config.lists,
+            max_memory=None if config.max_memory is None else int(1e9 * config.max_memory),
             target_recall=config.target_recall,
         )
-        self.factory = factory_of(self.recipe, dimension=self.dimension, count=count, lists=config.lists)
+        keeps_shards = config.keep_shards or config.vectors is not None
         logger.info(
-            "%d passages; recipe %s (%s): %s; about %.3g GB of vectors",
-            count,
-            self.recipe,
-            self.factory,
-            RECIPES[self.recipe].when,
-            count * RECIPES[self.recipe].bytes_per_vector(self.dimension) / 1e9,
+            self.plan.describe(
+                config.dtype, keeps_shards=keeps_shards, rate=lambda: product_rate(self.dimension)
+            )
         )
-        return FaissIndex(self.dimension, self.factory), rows_per_file(self.recipe, self.dimension)
+        needed = self.plan.vector_bytes + self.plan.id_bytes
+        needed += 0 if config.vectors is not None else self.plan.shard_bytes(config.dtype)
+        if needed > (free := shutil.disk_usage(config.output).free):
+            logger.warning(
+                "the disk of %s has %s free, and this needs %s",
+                config.output,
+                readable_bytes(free),
+                readable_bytes(needed),
+            )
+        return FaissIndex(self.dimension, self.plan.factory), self.plan.rows_per_file
 
 
 def _turned_up(
     config: IndexConfig,
     questions: Sequence[str] | None,
-    plan: _Plan,
+    plan: Plan,
     model: DualEncoder,
     files: Sequence[Path],
     parts: Sequence[NDArray[np.floating]],

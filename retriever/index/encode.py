@@ -2,7 +2,8 @@
 
 import logging
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,18 @@ from retriever.data.corpus import read_passages
 from retriever.data.files import require_new_folder
 from retriever.data.folders import locked
 from retriever.encoding.dual_encoder import DualEncoder
-from retriever.encoding.shards import RunShards, embed_corpus, run_here
+from retriever.encoding.shards import RunShards, Shard, embed_corpus, run_here
 from retriever.errors import InputError
 from retriever.index.layout import LOCK, PASSAGES
 from retriever.index.workers import PassageModel, run_in_workers, worker_devices
 from retriever.protocols import Progress, no_progress
+from retriever.readable import readable_time
 
 logger = logging.getLogger(__name__)
 
 UNFINISHED = f"{PASSAGES}.tmp"
+SAMPLE = {"cpu": 128, "mps": 1024, "cuda": 4096}
+"""Passages whose encoding is timed: some seconds' worth."""
 
 
 def encode_corpus(config: EncodeConfig, *, progress: Progress = no_progress) -> Path:
@@ -54,6 +58,7 @@ def encode_corpus(config: EncodeConfig, *, progress: Progress = no_progress) -> 
                 shard_size=config.shard_size,
                 dtype=config.dtype,
                 run=run_of(config, model),
+                gpus=gpus_of(config, model),
                 progress=progress,
             )
             vectors_of(PassageTable(output / PASSAGES), passages_sha256)
@@ -71,6 +76,7 @@ def encoded_by(
     shard_size: int,
     dtype: VectorType = "fp32",
     run: Callable[[PassageTable], RunShards] | None = None,
+    gpus: int = 1,
     progress: Progress,
 ) -> Callable[[PassageTable, str], list[NDArray[np.floating]]]:
     """The vectors of passages by the model, through shards in a folder: a killed run goes on from its last whole one.
@@ -81,15 +87,17 @@ def encoded_by(
         shard_size: passages per shard.
         dtype: in which vectors are written.
         run: makes shards somewhere else.
+        gpus: how many run at the same time.
         progress: opens progress displays.
     """
 
     def vectors_of(table: PassageTable, passages_sha256: str) -> list[NDArray[np.floating]]:
         settings = model.passage.settings
+        run_shards = run_here(table, model.encode_passages, dtype) if run is None else run(table)
         shards = embed_corpus(
             len(table),
             folder,
-            run_here(table, model.encode_passages, dtype) if run is None else run(table),
+            forecast_first(run_shards, model, table, gpus=gpus),
             shard_size=shard_size,
             dtype=dtype,
             made_with={
@@ -107,6 +115,27 @@ def encoded_by(
     return vectors_of
 
 
+def forecast_first(run: RunShards, model: DualEncoder, table: PassageTable, *, gpus: int) -> RunShards:
+    """Say how long the shards will take, as a sample of the passages tells, before they are made.
+
+    A corpus that takes less than some ten times as long as its sample is just encoded.
+    """
+
+    def forecast_and_run(missing: Sequence[Shard], advance: Callable[[int], None]) -> None:
+        left, sample = sum(each.count for each in missing), SAMPLE[model.passage.device.type]
+        if left >= 20 * sample:
+            rows = np.linspace(0, len(table) - 1, 2 * sample).astype(int)
+            passages = [table[int(row)] for row in rows]
+            model.encode_passages(passages[::2])  # the first time takes longer
+            started = time.perf_counter()
+            model.encode_passages(passages[1::2])
+            seconds = (time.perf_counter() - started) * left / sample / gpus
+            logger.info("encoding %d passages will take about %s", left, readable_time(seconds))
+        run(missing, advance)
+
+    return forecast_and_run
+
+
 def run_of(config: EncodingConfig, model: DualEncoder) -> Callable[[PassageTable], RunShards] | None:
     """Where a config wants its shards made: None, in this process, or in workers."""
     if config.workers == 1:
@@ -114,3 +143,8 @@ def run_of(config: EncodingConfig, model: DualEncoder) -> Callable[[PassageTable
     devices = worker_devices(model.passage.device, config.workers)
     precision, how = model.passage.precision, PassageModel.of(config)
     return lambda table: run_in_workers(how, table.path, devices, precision, config.dtype)
+
+
+def gpus_of(config: EncodingConfig, model: DualEncoder) -> int:
+    """How many devices make shards at the same time; workers on a CPU share its cores."""
+    return 1 if model.passage.device.type == "cpu" else config.workers

@@ -24,10 +24,14 @@ def train(index: FaissIndex, parts: Sequence[NDArray[np.floating]]) -> None:
     """Train an index that has to be with a sample of (n, D) parts; always the same one."""
     if index.is_trained:
         return
-    wanted = min(MOST_TRAINING_VECTORS, TRAINING_VECTORS_PER_LIST * max(index.lists, WITHOUT_LISTS))
-    sample, _ = sample_vectors(parts, wanted, seed=0)
+    sample, _ = sample_vectors(parts, sample_size(index.lists), seed=0)
     logger.info("training the index with %d vectors", len(sample))
     index.train(sample)
+
+
+def sample_size(lists: int) -> int:
+    """Vectors that an index of so many lists, or of none, is trained with, if there are as many."""
+    return min(MOST_TRAINING_VECTORS, TRAINING_VECTORS_PER_LIST * max(lists, WITHOUT_LISTS))
 
 
 def sample_vectors(

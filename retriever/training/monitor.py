@@ -11,6 +11,7 @@ from torch import Tensor
 from retriever.choices import Similarity
 from retriever.errors import InputError
 from retriever.losses.across_processes import with_candidates_of_all
+from retriever.readable import readable_time
 from retriever.training.health import Warnings, embedding_health, peak_memory
 from retriever.training.run_directory import RunDirectory
 from retriever.training.step import StepResult, Training
@@ -147,10 +148,3 @@ class Monitor:
     def _synchronize(self) -> None:
         if self.training.device.type == "cuda":
             torch.cuda.synchronize(self.training.device)
-
-
-def readable_time(seconds: float) -> str:
-    """``0.35 s``, ``12 min``, ``3.5 h``."""
-    if seconds < 120:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
