@@ -28,7 +28,7 @@ lint: $(INSTALLED)
 # One after the other, so that none measures the load of another.
 bench: $(INSTALLED)
 	@set -e; for script in $(sort $(wildcard benchmarks/*.py)); do \
-	    case $$script in */_*) continue;; esac; \
+	    case $$script in */_*|*_quality.py) continue;; esac; \
 	    echo "== $$script" >&2; $(BIN)/python $$script --quick; \
 	done
 

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from retriever.index.exact import ExactSearch
 from retriever.index.faiss_index import FaissIndex
+from retriever.index.parts import Parts
 from retriever.index.recall import Truth
 from retriever.index.recipes import RECIPES, Settings, default_lists, factory_of
 from retriever.index.sample import train
@@ -199,14 +200,14 @@ class Files:
 
     def _made(self) -> tuple[Approximate, Approximate]:
         vectors, queries = np.load(self.vectors, mmap_mode="r"), np.load(self.queries)
-        truth = Truth.of_questions(queries, [vectors], torch.device("cpu"))
+        truth = Truth.of_questions(queries, Parts.of([vectors]), torch.device("cpu"))
         lists = default_lists(self.count)
 
         factory = factory_of("ivf-pq", dimension=DIMENSION, count=self.count, lists=None)
         say(f"building {factory}")
         begun = time.perf_counter()
         index = FaissIndex(DIMENSION, factory)
-        train(index, [vectors])
+        train(index, Parts.of([vectors]))
         index.add(vectors)
         seconds = time.perf_counter() - begun
         index.save(self.folder / "ours.faiss")
@@ -218,7 +219,7 @@ class Files:
         say(f"building {factory}")
         begun = time.perf_counter()
         index = FaissIndex(DIMENSION, factory)
-        train(index, [vectors])
+        train(index, Parts.of([vectors]))
         index.add(vectors)
         seconds = time.perf_counter() - begun
         index.save(self.folder / "peer.faiss")

@@ -38,9 +38,9 @@ def facts_of(name: str) -> tuple[str, Mapping[str, object]]:
     """What kind of thing it is, and its settings."""
     folder = Path(name)
     if (folder / "CURRENT").is_file() or (folder / "shards").is_dir():
-        from retriever.index.layout import read_manifest
+        from retriever.index.opened import OpenIndex
 
-        return "index", asdict(read_manifest(folder))
+        return "index", asdict(OpenIndex.open(folder).manifest)
     if (folder / "config.json").is_file() and (folder / "model").is_dir():
         return "run", run_facts(folder)
     return "model", model_facts(name)

@@ -39,19 +39,16 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
 
 def open_index(config: SearchConfig | EvalRetrievalConfig) -> "tuple[Searcher, OpenIndex]":
     """What searches the index that a command names, and its passages of the same moment."""
-    from retriever.index.opened import OpenIndex
-    from retriever.search.open import open_searcher
+    from retriever.search.open import open_index as opened
 
-    opened = OpenIndex.open(config.index)
-    searcher = open_searcher(
-        opened,
+    return opened(
+        config.index,
         mode=config.mode,
         model=config.model,
         passage_model=config.passage_model,
         device=config.device,
         precision=config.precision,
     )
-    return searcher, opened
 
 
 def search_batch(

@@ -396,7 +396,7 @@ class EncodingConfig(TwoEncodersConfig):
         "Tokens per passage.", default=None, source="what the model folder declares", at_least=3
     )
     shard_size: int = setting(
-        "Passages per shard: what a killed run encodes again at most.",
+        "Passages per shard: a killed run encodes the one again that it was at, and the one before if that was still being written.",
         default=20_000,
         source="minutes on a CPU",
         at_least=1,
@@ -498,7 +498,7 @@ class IndexAddConfig(IndexModelConfig):
         "A passage whose id is in the index already takes the place of the one that is there.", default=False
     )
     shard_size: int = setting(
-        "Passages per shard: what a killed run encodes again at most.",
+        "Passages per shard: a killed run encodes the one again that it was at, and the one before if that was still being written.",
         default=20_000,
         source="minutes on a CPU",
         at_least=1,

@@ -57,6 +57,8 @@ def locked(file: Path, refusal: str) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise InputError(f"{refusal}: wait until it is done", path=file.parent) from None
+    except OSError as error:
+        raise InputError(f"cannot write here: {error.strerror}", path=file.parent) from None
     try:
         yield
     finally:

@@ -1,7 +1,10 @@
 """A corpus → vectors on disk, shard by shard: a killed run goes on at the first missing shard."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +20,10 @@ from retriever.records import Passage
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+KEPT = "KEPT"
+"""A file that says that the shards stay when the index is built."""
+BESIDE = (KEPT, ".lock", "passages.arrow")
+"""What lies in the folder before the manifest."""
 NUMPY_TYPE: dict[VectorType, type[np.floating]] = {"fp32": np.float32, "fp16": np.float16}
 EncodePassages = Callable[[Sequence[Passage]], NDArray[np.float32]]
 
@@ -47,6 +54,7 @@ def embed_corpus(
     shard_size: int,
     dtype: VectorType = "fp32",
     made_with: Mapping[str, object],
+    drop_others: bool = False,
     progress: Progress = no_progress,
 ) -> list[Shard]:
     """Encode every passage into ``folder``; shards that are there, whole and of the same making are kept.
@@ -58,18 +66,27 @@ def embed_corpus(
         shard_size: passages per shard.
         dtype: in which vectors are written.
         made_with: everything the vectors depend on (model fingerprint, corpus hash, format, length …), JSON values.
+        drop_others: delete shards that were made with something else, instead of refusing them.
         progress: one tick a passage.
 
     Raises:
-        InputError: the folder holds shards made with something else, or a vector has a number too large for ``dtype``.
+        InputError: the folder holds shards made with something else, or what is no shard, or a vector has a number too large for
+            ``dtype``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.glob(".*.tmp"):  # of atomic_file, in a run that was killed
-        leftover.unlink()
     made_with = {**made_with, "shard_size": shard_size, "dtype": dtype, "count": count}
-    if (folder / MANIFEST).exists():
-        _check_same(made_with, read_json(folder / MANIFEST), folder)
-    else:
+    if drop_others and (other := _difference(made_with, folder)) is not None:
+        logger.warning("%s are deleted: they were made with %s", folder, other)
+        shutil.rmtree(folder)
+        folder.mkdir()
+    if (other := _difference(made_with, folder)) is not None:
+        raise InputError(
+            f"the shards here were made with {other}: name another folder, or delete them", path=folder
+        )
+    for leftover in _leftovers(folder):
+        leftover.unlink()
+    if not (folder / MANIFEST).exists():
+        require_no_strangers(folder)
         write_json(folder / MANIFEST, made_with)
     shards = [
         Shard(start, min(shard_size, count - start), folder / f"{number:06d}.npy")
@@ -95,11 +112,27 @@ def run_here(passages: Sequence[Passage], encode: EncodePassages, dtype: VectorT
     """
 
     def run(missing: Sequence[Shard], advance: Callable[[int], None]) -> None:
-        for shard in missing:
-            write_shard(shard, encode(passages[shard.start : shard.start + shard.count]), dtype)
+        for shard in written(missing, passages, encode, dtype):
             advance(shard.count)
 
     return run
+
+
+def written(
+    shards: Iterable[Shard], passages: Sequence[Passage], encode: EncodePassages, dtype: VectorType
+) -> Iterator[Shard]:
+    """Each shard when it is on the disk, where a thread writes it while the next one is encoded."""
+    with ThreadPoolExecutor(1) as thread:
+        writing: tuple[Shard, Future[None]] | None = None
+        for shard in shards:
+            vectors = encode(passages[shard.start : shard.start + shard.count])
+            if writing is not None:
+                writing[1].result()
+                yield writing[0]
+            writing = shard, thread.submit(write_shard, shard, vectors, dtype)
+        if writing is not None:
+            writing[1].result()
+            yield writing[0]
 
 
 def write_shard(shard: Shard, vectors: NDArray[np.float32], dtype: VectorType) -> None:
@@ -127,13 +160,33 @@ def _is_whole(shard: Shard) -> bool:
     return entry.get("sha256") == file_sha256(shard.file)
 
 
-def _check_same(asked: Mapping[str, object], found: object, folder: Path) -> None:
-    """The shards on disk were made with the same model, corpus and settings."""
+def _leftovers(folder: Path) -> list[Path]:
+    """What ``atomic_file`` leaves of our files in a run that was killed."""
+    return [
+        each
+        for each in folder.iterdir()
+        if re.fullmatch(r"\.(manifest|\d{6})\.(json|npy)\.[0-9a-f]{8}\.tmp", each.name)
+    ]
+
+
+def require_no_strangers(folder: Path) -> None:
+    """Of a folder that has no manifest yet.
+
+    Raises:
+        InputError: it holds what is not of a run that was killed at its very start.
+    """
+    known = {*_leftovers(folder), *(folder / name for name in BESIDE)}
+    if strangers := sorted(set(folder.iterdir()) - known):
+        raise InputError(f"holds something else ({strangers[0].name}): name a new folder", path=folder)
+
+
+def _difference(asked: Mapping[str, object], folder: Path) -> str | None:
+    """In what the shards on disk are not of this making: another model, corpus or setting. None: in nothing, or there are none."""
+    if not (folder / MANIFEST).exists():
+        return None
+    found = read_json(folder / MANIFEST)
     if not isinstance(found, dict):
         raise InputError("expected a JSON object", path=folder / MANIFEST)
-    for key, value in asked.items():
-        if found.get(key) != value:
-            raise InputError(
-                f"the shards here were made with {key} {found.get(key)}, not {value}: name another folder, or delete them",
-                path=folder,
-            )
+    different = (key for key, value in asked.items() if found.get(key) != value)
+    key = next(different, None)
+    return None if key is None else f"{key} {found.get(key)}, not {asked[key]}"

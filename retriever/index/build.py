@@ -2,19 +2,21 @@
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retriever.config import IndexConfig
 from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
 from retriever.data.dpr import read_question_texts
 from retriever.data.files import require_new_folder
+from retriever.data.folders import locked
 from retriever.encoding.dual_encoder import DualEncoder
+from retriever.encoding.shards import KEPT, MANIFEST, require_no_strangers
 from retriever.errors import InputError
 from retriever.index.encode import encoded_by, gpus_of, run_of
 from retriever.index.faiss_index import FaissIndex
@@ -27,11 +29,13 @@ from retriever.index.layout import (
     SHARDS,
     Manifest,
     ModelReference,
+    is_ours,
     numbered,
     segment_folder,
     unfinished_switches,
     vector_files,
 )
+from retriever.index.parts import Parts
 from retriever.index.plan import Plan, product_rate
 from retriever.index.recall import DEPTH, Truth
 from retriever.index.recipes import RECIPES, Settings
@@ -60,7 +64,9 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
     reference = ModelReference.of(
         config.model, config.passage_model, model.fingerprint, config.output, config.pooling
     )
-    with writer(config.output):
+    with _held(config.vectors), writer(config.output):
+        _require_free(config.output)  # another build may have been faster
+        _mark_kept(config)
         planned = _Planned(config, model.dimension)
         segment, parts = write_segment(
             config.output,
@@ -75,6 +81,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
                 progress=progress,
             ),
             empty=planned.empty,
+            device=model.passage.device,
         )
         plan = planned.plan
         folder = segment_folder(config.output, segment.name)
@@ -100,8 +107,6 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
         )
         table, nothing = PassageTable(folder / PASSAGES), np.empty(0, np.int64)
         put_into_force(config.output, manifest, nothing, passages=lambda: table, progress=progress)
-        if config.vectors is None and not config.keep_shards:
-            shutil.rmtree(config.output / SHARDS)
     return config.output
 
 
@@ -130,6 +135,7 @@ class _Planned:
             lists=config.lists,
             max_memory=None if config.max_memory is None else int(1e9 * config.max_memory),
             target_recall=config.target_recall,
+            bm25=config.bm25,
         )
         keeps_shards = config.keep_shards or config.vectors is not None
         logger.info(
@@ -155,7 +161,7 @@ def _turned_up(
     plan: Plan,
     model: DualEncoder,
     files: Sequence[Path],
-    parts: Sequence[NDArray[np.floating]],
+    parts: Parts,
 ) -> tuple[Settings, dict[str, float | str] | None]:
     """The search settings that reach the target, and the recall that they have; none for exact search."""
     if RECIPES[plan.recipe].exact:
@@ -164,7 +170,7 @@ def _turned_up(
                 "--questions are not used: %s is exact, so that there is no recall to measure", plan.recipe
             )
         return {}, None
-    count = sum(map(len, parts))
+    count = parts.count
     truth = Truth.of(questions, model, parts)
     index = FaissIndex.load(files, count)
     settings, reached = truth.turn_up(index, RECIPES[plan.recipe].ladder(index.lists), config.target_recall)
@@ -187,14 +193,45 @@ def _turned_up(
 
 
 def _require_free(output: Path) -> None:
-    """The output is new or empty, or holds what a killed build left: shards, and what is not yet in force."""
+    """The output is new or empty, or holds what a killed build left: shards, and what is not yet in force.
+
+    Raises:
+        InputError: it holds anything else, of which nothing is deleted.
+    """
     if (output / CURRENT).exists():
         raise InputError(
             "holds an index: ctl index add adds to it, another --output makes a new one", path=output
         )
     left = set(output.iterdir()) if output.is_dir() else {output}
-    left -= {output / SHARDS, output / LOCK, *numbered(output, GENERATION), *unfinished_switches(output)}
-    if output / SEGMENTS in left and set((output / SEGMENTS).iterdir()) == set(numbered(output / SEGMENTS)):
-        left.remove(output / SEGMENTS)
+    ours = {each for each in numbered(output, GENERATION) if is_ours(each)}
+    left -= {output / LOCK, *ours, *unfinished_switches(output)}
+    segments = output / SEGMENTS
+    if segments in left and all(each in numbered(segments) and is_ours(each) for each in segments.iterdir()):
+        left.remove(segments)
+    if (output / SHARDS) in left:
+        if not (output / SHARDS / MANIFEST).is_file():
+            require_no_strangers(output / SHARDS)
+        left.remove(output / SHARDS)
     if left:
         require_new_folder(output)
+
+
+def _mark_kept(config: IndexConfig) -> None:
+    """Note beside the shards whether they stay, for whoever tidies up after a kill."""
+    mark = config.output / SHARDS / KEPT
+    if config.keep_shards:
+        mark.parent.mkdir(exist_ok=True)
+        mark.touch()
+    else:
+        mark.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(vectors: Path | None) -> Iterator[None]:
+    """Keep others from writing into the folder of ``ctl encode`` that is read, or finished, here."""
+    if vectors is None:
+        yield
+        return
+    vectors.mkdir(parents=True, exist_ok=True)
+    with locked(vectors / LOCK, "another process is encoding into this folder"):
+        yield

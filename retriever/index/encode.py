@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retriever.choices import VectorType
 from retriever.config import EncodeConfig, EncodingConfig
 from retriever.data.arrow import PassageTable, write_passage_table
 from retriever.data.corpus import read_passages
-from retriever.data.files import require_new_folder
+from retriever.data.files import read_json, require_new_folder
 from retriever.data.folders import locked
 from retriever.encoding.dual_encoder import DualEncoder
-from retriever.encoding.shards import RunShards, Shard, embed_corpus, run_here
+from retriever.encoding.shards import MANIFEST, NUMPY_TYPE, RunShards, Shard, embed_corpus, run_here
 from retriever.errors import InputError
 from retriever.index.layout import LOCK, PASSAGES
+from retriever.index.parts import Parts
 from retriever.index.workers import PassageModel, run_in_workers, worker_devices
 from retriever.protocols import Progress, no_progress
 from retriever.readable import readable_time
@@ -51,6 +51,7 @@ def encode_corpus(config: EncodeConfig, *, progress: Progress = no_progress) -> 
     try:
         with locked(output / LOCK, "another process is encoding into this folder"):
             _, passages_sha256 = write_passage_table(output / UNFINISHED, read_passages(config.passages))
+            _require_same(output, passages_sha256)
             (output / UNFINISHED).replace(output / PASSAGES)
             vectors_of = encoded_by(
                 model,
@@ -65,8 +66,19 @@ def encode_corpus(config: EncodeConfig, *, progress: Progress = no_progress) -> 
     except InputError:
         if not was_there and set(output.iterdir()) <= leftovers:
             shutil.rmtree(output)
+        (output / UNFINISHED).unlink(missing_ok=True)
         raise
     return output
+
+
+def _require_same(output: Path, passages_sha256: str) -> None:
+    """The vectors that are there are of these passages."""
+    file = output / MANIFEST
+    values = read_json(file) if file.is_file() else None
+    if isinstance(values, dict) and values.get("passages") != passages_sha256:
+        raise InputError(
+            "holds vectors of other passages: name another folder, or delete this one", path=output
+        )
 
 
 def encoded_by(
@@ -77,8 +89,9 @@ def encoded_by(
     dtype: VectorType = "fp32",
     run: Callable[[PassageTable], RunShards] | None = None,
     gpus: int = 1,
+    drop_others: bool = False,
     progress: Progress,
-) -> Callable[[PassageTable, str], list[NDArray[np.floating]]]:
+) -> Callable[[PassageTable, str], Parts]:
     """The vectors of passages by the model, through shards in a folder: a killed run goes on from its last whole one.
 
     Args:
@@ -88,10 +101,11 @@ def encoded_by(
         dtype: in which vectors are written.
         run: makes shards somewhere else.
         gpus: how many run at the same time.
+        drop_others: as for ``embed_corpus``.
         progress: opens progress displays.
     """
 
-    def vectors_of(table: PassageTable, passages_sha256: str) -> list[NDArray[np.floating]]:
+    def vectors_of(table: PassageTable, passages_sha256: str) -> Parts:
         settings = model.passage.settings
         run_shards = run_here(table, model.encode_passages, dtype) if run is None else run(table)
         shards = embed_corpus(
@@ -108,9 +122,13 @@ def encoded_by(
                 "max_length": settings.max_length,
                 "precision": model.passage.precision,
             },
+            drop_others=drop_others,
             progress=progress,
         )
-        return [shard.vectors() for shard in shards]
+        sizes = [shard.count for shard in shards]
+        return Parts(
+            sizes, model.dimension, np.dtype(NUMPY_TYPE[dtype]), lambda number: shards[number].vectors()
+        )
 
     return vectors_of
 

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from retriever.index.parts import Parts
+
 GROUP = 32
 """Scores that are represented by their maximum: about the square root of a block's scores per passage asked for."""
 
@@ -36,30 +38,22 @@ class ExactSearch:
     computed in float32, half-precision vectors being exact in it.
 
     Args:
-        parts: (n, D) arrays of float32 or float16, in memory or memory-mapped; the rows of one follow those of the one before.
+        parts: the vectors, or (n, D) arrays of float32 or float16 that hold them; the rows of one follow those of the one before.
         device: where the products are computed.
 
     Raises:
         ValueError: another shape or data type.
     """
 
-    def __init__(self, parts: Sequence[NDArray[np.floating]], device: torch.device) -> None:
-        if not parts:
-            raise ValueError("no vectors: not even their dimension is known")
-        self.dimension = parts[0].shape[-1]
-        for each in parts:
-            if each.shape[1:] != (self.dimension,) or each.dtype not in (np.float32, np.float16):
-                raise ValueError(
-                    f"expected (n, {self.dimension}) float32 or float16 vectors, got {each.shape} of {each.dtype}"
-                )
-        self.device, self._parts = device, parts
+    def __init__(self, parts: Parts | Sequence[NDArray[np.floating]], device: torch.device) -> None:
+        self._parts = parts if isinstance(parts, Parts) else Parts.of(parts)
+        self.dimension, self.device = self._parts.dimension, device
         self._resident: list[Tensor] | None = None
-        size = sum(each.nbytes for each in parts)
-        if device.type == "cuda" and size < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
-            self._resident = [_on_device(each, device) for each in parts]
+        if device.type == "cuda" and self._parts.nbytes < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+            self._resident = [_on_device(each, device) for each in self._parts]
 
     def __len__(self) -> int:
-        return sum(map(len, self._parts))
+        return self._parts.count
 
     @torch.inference_mode()
     def search(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -93,19 +87,17 @@ class ExactSearch:
     def _blocks(self, max_rows: int) -> Iterator[tuple[int, Tensor]]:
         """First row and (B, D) vectors of each block, on the device; what does not lie there is copied when it is its turn."""
         first = 0
-        for number, part in enumerate(self._parts):
+        for number, size in enumerate(self._parts.sizes):
             resident = None if self._resident is None else self._resident[number]
-            rows = max_rows if resident is not None else min(max_rows, rows_in(MAX_BLOCK_BYTES, part))
-            for start in range(0, len(part), rows):
-                block = slice(start, start + rows)
-                yield (
-                    first + start,
-                    _on_device(part[block], self.device) if resident is None else resident[block],
-                )
-            first += len(part)
+            part = self._parts[number] if resident is None else resident
+            rows = min(max_rows, rows_in(MAX_BLOCK_BYTES, part))
+            for start in range(0, size, rows):
+                block = part[start : start + rows]
+                yield first + start, block if isinstance(block, Tensor) else _on_device(block, self.device)
+            first += size
 
 
-def rows_in(size: int, vectors: NDArray[np.floating]) -> int:
+def rows_in(size: int, vectors: NDArray[np.floating] | Tensor) -> int:
     """How many of the vectors make so many bytes; at least ``GROUP``."""
     return max(GROUP, size // (vectors.itemsize * vectors.shape[1]))
 

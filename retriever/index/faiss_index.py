@@ -30,6 +30,8 @@ class FaissIndex:
     def _hold(self, parts: Sequence[faiss.Index]) -> None:
         self._parts = parts
         self._index = parts[0] if len(parts) == 1 else _joined(parts)
+        kinds = faiss.IndexFlat, faiss.IndexScalarQuantizer
+        self._compares_all = all(isinstance(faiss.downcast_index(part), kinds) for part in parts)
         _tune(parts[0].d)
 
     def __len__(self) -> int:
@@ -57,6 +59,10 @@ class FaissIndex:
         """Learn centroids and ranges from (n, D) vectors."""
         self._index.train(np.ascontiguousarray(sample, dtype=np.float32))
 
+    def set_centroids(self, centroids: NDArray[np.float32]) -> None:
+        """Take (lists, D) centroids that were found elsewhere: ``train`` then learns everything else."""
+        faiss.extract_index_ivf(self._index).quantizer.add(np.ascontiguousarray(centroids, dtype=np.float32))
+
     def set_search(self, settings: Mapping[str, int]) -> None:
         """Turn the search up or down, by FAISS's parameters: nprobe, efSearch, k_factor_rf."""
         for part in self._parts:
@@ -81,14 +87,28 @@ class FaissIndex:
     def search(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """(Q, D) → (Q, min(k, N)) scores and rows, best first, equal scores by the lower row.
 
-        Where fewer are found, the row is ``NOTHING`` and the score minus infinity.
+        FAISS keeps any of several equal scores at the end of a ranking; where every vector is compared, it is asked for more
+        until that end is clear. Where fewer are found, the row is ``NOTHING`` and the score minus infinity.
         """
         if queries.ndim != 2 or queries.shape[1] != self.dimension:
             raise ValueError(f"queries {queries.shape}, expected (Q, {self.dimension})")
         k = min(k, len(self))
         if not len(queries) or not k:
             return np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
-        scores, rows = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), k)  # (Q, k) each
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        depth = min(k + self._compares_all, len(self))
+        scores, rows = self._ordered(queries, depth)  # (Q, depth) each
+        unclear = np.flatnonzero(scores[:, k - 1] == scores[:, -1]) if depth > k else np.empty(0, np.int64)
+        scores, rows = scores[:, :k], rows[:, :k]
+        while len(unclear):
+            depth = min(2 * depth, len(self))
+            more, of_rows = self._ordered(queries[unclear], depth)
+            scores[unclear], rows[unclear] = more[:, :k], of_rows[:, :k]
+            unclear = unclear[(more[:, k - 1] == more[:, -1]) & (depth < len(self))]
+        return scores, rows
+
+    def _ordered(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        scores, rows = self._index.search(queries, k)  # (Q, k) each
         scores = np.where(rows == NOTHING, -np.inf, scores)
         order = np.lexsort((rows, -scores), axis=1)
         return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
@@ -171,8 +191,6 @@ def _reconstructed(part: faiss.Index, start: int, count: int) -> NDArray[np.floa
     index = faiss.downcast_index(part)
     if isinstance(index, faiss.IndexRefine):
         index = faiss.downcast_index(index.refine_index)
-    elif isinstance(index, faiss.IndexIVF) and index.direct_map.no():
-        index.make_direct_map()
     found: NDArray[np.float32] = index.reconstruct_n(start, count)
     return found
 

@@ -40,12 +40,11 @@ class IdTable:
         hashes, rows = (_mapped(folder / name, count) for name in (HASHES, ROWS))
         return cls(hashes, rows, id_of)
 
-    def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """(len(ids),) rows; ``ABSENT`` where there is no such passage."""
-        asked = hashes_of(ids)
-        first = np.searchsorted(self._hashes, asked)
+    def rows_of(self, ids: Sequence[str], hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """(len(ids),) rows, of ids with their hashes; ``ABSENT`` where there is no such passage."""
+        first = np.searchsorted(self._hashes, hashes)
         return np.array(
-            [self._row_of(id, hash, start) for id, hash, start in zip(ids, asked, first, strict=True)],
+            [self._row_of(id, hash, start) for id, hash, start in zip(ids, hashes, first, strict=True)],
             np.int64,
         )
 

@@ -1,6 +1,6 @@
 """Names every file of an index folder, and reads and writes its manifest. Nothing else spells these names.
 
-INDEX/CURRENT                          one line: the generation in force
+INDEX/CURRENT                          one line: the generation in force, and the SHA-256 of its manifest
 INDEX/generation-000003/index.json     the manifest; also bm25/ and removed.npy, if there are any
 INDEX/segments/000001/                 vectors-0000.faiss, passages.arrow, id_hashes.npy, id_rows.npy: row n of one is row n of the other;
                                        what would not fit into memory while it is made goes on in vectors-0001.faiss;
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from retriever.choices import IndexRecipe, PassageFormat, PoolingRequest, Precision, Similarity
 from retriever.data.files import atomic_file, file_sha256, read_json, write_json
-from retriever.encoding.shards import MANIFEST
+from retriever.encoding.shards import KEPT, MANIFEST
 from retriever.errors import InputError
 
 FORMAT_VERSION = 2
@@ -41,6 +41,11 @@ PASSAGES = "passages.arrow"
 REMOVED = "removed.npy"
 HEAD_BYTES = 65_536
 """Of each file, whose hash is compared at every opening; whole files are hashed by ``ctl index verify``."""
+
+OURS = re.compile(
+    r"vectors-\d{4}\.faiss|trained\.faiss|passages\.arrow|id_(hashes|rows)\.npy|index\.json|removed\.npy|bm25|\..*\.tmp"
+)
+"""What lies in the folders of segments and generations."""
 
 Files = dict[str, dict[str, Any]]
 """Name in the folder → bytes, sha256, head_sha256."""
@@ -171,9 +176,15 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Generation:
-    """The files of one generation of an index folder."""
+    """The files of one generation of an index folder.
+
+    Attributes:
+        folder: where they lie.
+        manifest_sha256: what CURRENT says of the manifest; empty before the generation is in force.
+    """
 
     folder: Path
+    manifest_sha256: str = ""
 
     @property
     def manifest(self) -> Path:
@@ -222,10 +233,15 @@ def current_generation(index: Path) -> Generation:
             else "not an index folder (no CURRENT)"
         )
         raise InputError(reason, path=index)
-    name = (index / CURRENT).read_text(encoding="utf-8").strip()
-    if name != Path(name).name or not (index / name).is_dir():
-        raise InputError(f"points to generation '{name}', which is not there", path=index / CURRENT)
-    return Generation(index / name)
+    while True:
+        line = (index / CURRENT).read_text(encoding="utf-8", errors="replace")
+        name, _, sha256 = line.strip().partition(" ")
+        if name.startswith(GENERATION) and name == Path(name).name and (index / name).is_dir():
+            return Generation(index / name, sha256)
+        if (index / CURRENT).read_text(
+            encoding="utf-8", errors="replace"
+        ) == line:  # else it has just been replaced
+            raise InputError(f"points to generation '{name}', which is not there", path=index / CURRENT)
 
 
 def numbered(folder: Path, prefix: str = "") -> dict[Path, int]:
@@ -245,7 +261,12 @@ def next_name(folder: Path, prefix: str = "") -> str:
 def switch_to(index: Path, generation: Generation) -> None:
     """Put a complete generation into force, by rename."""
     with atomic_file(index / CURRENT) as file:
-        file.write(generation.folder.name + "\n")
+        file.write(f"{generation.folder.name} {file_sha256(generation.manifest)}\n")
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether everything in a folder that has the name of a segment or a generation has a name that is given there."""
+    return all(OURS.fullmatch(each.name) for each in folder.iterdir())
 
 
 def unfinished_switches(index: Path) -> list[Path]:
@@ -254,7 +275,7 @@ def unfinished_switches(index: Path) -> list[Path]:
 
 
 def delete_unused(index: Path) -> None:
-    """Delete every generation but the one in force, every segment that it does not name, and shards of additions that are in it.
+    """Delete every generation but the one in force, every segment that it does not name, and shards of what is in it.
 
     Before a first generation is in force, that is all of them. Nothing is deleted that has not one of these names.
     """
@@ -263,8 +284,10 @@ def delete_unused(index: Path) -> None:
         generation = current_generation(index)
         segments = _read(generation).segments
         kept = {generation.folder, *(segment_folder(index, each.name) for each in segments)}
-        if _added(index) in {each.passages_sha256 for each in segments}:
+        if _added(index) == segments[-1].passages_sha256:
             shutil.rmtree(index / ADDED)
+        if (index / SHARDS / MANIFEST).is_file() and not (index / SHARDS / KEPT).exists():
+            shutil.rmtree(index / SHARDS)
     for folder in [*numbered(index, GENERATION), *numbered(index / SEGMENTS)]:
         if folder not in kept:
             shutil.rmtree(folder)
@@ -286,13 +309,17 @@ def write_manifest(generation: Generation, manifest: Manifest) -> None:
     write_json(generation.manifest, {"format_version": FORMAT_VERSION, **asdict(manifest)})
 
 
-def read_manifest(index: Path) -> Manifest:
-    """The manifest of the generation in force; the files it names are there, with the size and the beginning that they should have.
+def read_manifest(index: Path, generation: Generation | None = None) -> Manifest:
+    """The manifest of a generation; the files it names are there, with the size and the beginning that they should have.
+
+    Args:
+        index: the index folder.
+        generation: None: the one in force.
 
     Raises:
         InputError: no index, another format version, or a file that is missing or damaged.
     """
-    generation = current_generation(index)
+    generation = generation or current_generation(index)
     manifest = _read(generation)
     check_files(generation.folder, manifest.files)
     for segment in manifest.segments:
@@ -307,6 +334,10 @@ def _read(generation: Generation) -> Manifest:
         raise InputError(
             f"expected an index of format version {FORMAT_VERSION}, found {found}: build it again",
             path=generation.manifest,
+        )
+    if file_sha256(generation.manifest) != generation.manifest_sha256:
+        raise InputError(
+            "its content is not what was written: the index is damaged", path=generation.manifest
         )
     try:
         model, segments = values["model"], values["segments"]

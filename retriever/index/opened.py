@@ -1,16 +1,17 @@
 """An index folder, opened: its passages by id and by row, its vectors, and what was removed from them. Nothing here writes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, compress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retriever.data.arrow import PassageTable
 from retriever.errors import InputError
-from retriever.index.id_table import ABSENT, IdTable
+from retriever.index.id_table import ABSENT, IdTable, hashes_of
 from retriever.index.layout import (
     PASSAGES,
     Generation,
@@ -23,6 +24,8 @@ from retriever.index.layout import (
     vector_files,
 )
 from retriever.records import Passage
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class OpenIndex(Mapping[str, Passage]):
     ) -> None:
         self.path, self.generation, self.manifest = path, generation, manifest
         self.segments, self.removed = segments, removed
+        self._removed_and_end = np.append(removed, -1)
 
     @classmethod
     def open(cls, path: Path) -> "OpenIndex":
@@ -93,22 +97,41 @@ class OpenIndex(Mapping[str, Passage]):
         Raises:
             InputError: no index, or a damaged one.
         """
+        return cls.open_with(path, lambda opened: opened)
+
+    @classmethod
+    def open_with(cls, path: Path, use: "Callable[[OpenIndex], T]") -> T:
+        """Open an index folder and read more of it; all of that again if the index was replaced meanwhile.
+
+        Args:
+            path: the index folder.
+            use: opens, maps or reads files of it.
+
+        Returns:
+            What ``use`` returns.
+
+        Raises:
+            InputError: no index, or a damaged one.
+        """
         while True:
             generation = current_generation(path)
             try:
-                manifest = read_manifest(path)
-                starts = accumulate((each.count for each in manifest.segments), initial=0)
-                segments = [
-                    OpenSegment.open(entry, segment_folder(path, entry.name), start)
-                    for entry, start in zip(manifest.segments, starts, strict=False)
-                ]
-                removed = read_removed(generation)
+                found = use(cls._open(path, generation))
             except (InputError, OSError):
                 if current_generation(path) == generation:
                     raise
                 continue
-            if current_generation(path) == generation:
-                return cls(path, generation, manifest, segments, removed)
+            return found
+
+    @classmethod
+    def _open(cls, path: Path, generation: Generation) -> "OpenIndex":
+        manifest = read_manifest(path, generation)
+        starts = accumulate((each.count for each in manifest.segments), initial=0)
+        segments = [
+            OpenSegment.open(entry, segment_folder(path, entry.name), start)
+            for entry, start in zip(manifest.segments, starts, strict=False)
+        ]
+        return cls(path, generation, manifest, segments, read_removed(generation))
 
     @property
     def num_rows(self) -> int:
@@ -117,9 +140,9 @@ class OpenIndex(Mapping[str, Passage]):
 
     def row_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """(len(ids),) rows of the passages; ``ABSENT`` where there is none, or none any more."""
-        found = np.full(len(ids), ABSENT)
+        found, hashes = np.full(len(ids), ABSENT), hashes_of(ids)
         for segment in self.segments:
-            rows = segment.ids.rows_of(ids)
+            rows = segment.ids.rows_of(ids, hashes)
             there = rows != ABSENT
             there[there] = ~self.is_removed(rows[there] + segment.start)
             found[there] = rows[there] + segment.start
@@ -128,7 +151,13 @@ class OpenIndex(Mapping[str, Passage]):
     def is_removed(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each row's passage was removed; any shape."""
         place = np.searchsorted(self.removed, rows)
-        return np.append(self.removed, -1)[place] == rows
+        found: NDArray[np.bool_] = self._removed_and_end[place] == rows
+        return found
+
+    def num_live(self, segment: OpenSegment) -> int:
+        """Rows of a segment that were not removed."""
+        ends = np.searchsorted(self.removed, [segment.start, segment.start + segment.entry.count])
+        return segment.entry.count - int(ends[1] - ends[0])
 
     def ids_of(self, rows: NDArray[np.int64]) -> list[str]:
         """The ids of (n,) rows."""

@@ -9,12 +9,10 @@ from math import ceil
 import torch
 
 from retriever.choices import IndexRecipe, RecipeRequest, VectorType
+from retriever.index.kmeans import ITERATIONS
 from retriever.index.recipes import RECIPES, choose_recipe, default_lists, factory_of, rows_per_file
 from retriever.index.sample import sample_size
 from retriever.readable import readable_bytes, readable_time
-
-ITERATIONS = 10
-"""Of FAISS's k-means for lists."""
 
 GROWTH = 1.6
 """Memory that FAISS takes for a number of vectors in lists, as a share of their size: a list that is full is doubled."""
@@ -23,6 +21,9 @@ WORK_BYTES = 300_000_000
 """Of one part of the vectors on its way into an index, of scores and of hashes."""
 
 ID_BYTES = 16
+
+BM25_BYTES = 5_000
+"""Of memory for a passage of 100 words, while BM25 counts words."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Plan:
         count: N.
         dimension: D.
         lists: of the recipe; 0: none.
+        bm25: whether there will be a BM25 index, too.
     """
 
     recipe: IndexRecipe
@@ -42,6 +44,7 @@ class Plan:
     count: int
     dimension: int
     lists: int
+    bm25: bool = False
 
     @classmethod
     def of(
@@ -53,13 +56,15 @@ class Plan:
         lists: int | None = None,
         max_memory: int | None = None,
         target_recall: float = 0.95,
+        bm25: bool = False,
     ) -> "Plan":
         """Choose a recipe; arguments and errors as ``choose_recipe`` and ``factory_of``."""
         recipe = choose_recipe(
             request, dimension=dimension, count=count, max_memory=max_memory, target_recall=target_recall
         )
         factory = factory_of(recipe, dimension=dimension, count=count, lists=lists)
-        return cls(recipe, factory, count, dimension, (lists or default_lists(count)) * RECIPES[recipe].lists)
+        lists = (lists or default_lists(count)) * RECIPES[recipe].lists
+        return cls(recipe, factory, count, dimension, lists, bm25)
 
     @property
     def rows_per_file(self) -> int:
@@ -94,7 +99,8 @@ class Plan:
         training = 2 * 4 * sample * self.dimension  # the sample, and what is assigned at a time
         filling = GROWTH * min(self.count, self.rows_per_file) * trained
         ids = 2 * self.id_bytes  # sorted in memory
-        return int(WORK_BYTES + max(training, filling, ids))
+        words = BM25_BYTES * self.count * self.bm25
+        return int(WORK_BYTES + max(training, filling, ids, words))
 
     @cached_property
     def work(self) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.index.exact import ExactSearch
 from retriever.index.faiss_index import FaissIndex
+from retriever.index.parts import Parts
 from retriever.index.recipes import Settings
 from retriever.index.sample import sample_vectors
 
@@ -35,24 +36,20 @@ class Truth:
     own: NDArray[np.int64] | None = None
 
     @classmethod
-    def of_questions(
-        cls, queries: NDArray[np.float32], parts: Sequence[NDArray[np.floating]], device: torch.device
-    ) -> "Truth":
+    def of_questions(cls, queries: NDArray[np.float32], parts: Parts, device: torch.device) -> "Truth":
         """For (Q, D) embedded questions over the vectors of an index, in the order of its rows."""
         _, rows = ExactSearch(parts, device).search(queries, DEPTH)
         return cls(queries, rows)
 
     @classmethod
-    def of_passages(cls, parts: Sequence[NDArray[np.floating]], device: torch.device) -> "Truth":
+    def of_passages(cls, parts: Parts, device: torch.device) -> "Truth":
         """Passages stand in for questions: each is to find those that are nearest to it, itself left out."""
         queries, own = sample_vectors(parts, NUM_QUERIES, seed=1)
         _, rows = ExactSearch(parts, device).search(queries, DEPTH + 1)
         return cls(queries, without_own(rows, own), own)
 
     @classmethod
-    def of(
-        cls, questions: Sequence[str] | None, model: DualEncoder, parts: Sequence[NDArray[np.floating]]
-    ) -> "Truth":
+    def of(cls, questions: Sequence[str] | None, model: DualEncoder, parts: Parts) -> "Truth":
         """``of_questions``, which the model encodes, or without questions ``of_passages``, on the model's device."""
         if questions is None:
             return cls.of_passages(parts, model.query.device)

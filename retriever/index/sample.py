@@ -1,12 +1,14 @@
 """Some of the vectors of an index: what it is trained with, and what stands in for questions."""
 
 import logging
-from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from retriever.index.faiss_index import FaissIndex
+from retriever.index.kmeans import kmeans
+from retriever.index.parts import Parts
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +22,19 @@ MOST_TRAINING_VECTORS = 2_000_000
 """What a sample may take of the memory, whatever the number of lists."""
 
 
-def train(index: FaissIndex, parts: Sequence[NDArray[np.floating]]) -> None:
-    """Train an index that has to be with a sample of (n, D) parts; always the same one."""
+CPU = torch.device("cpu")
+CENTROIDS_ON = ("cuda",)
+"""Kinds of devices on which centroids are found in torch; elsewhere FAISS finds them."""
+
+
+def train(index: FaissIndex, parts: Parts, device: torch.device = CPU) -> None:
+    """Train an index that has to be with a sample of the vectors, always the same one; centroids are found on a GPU if that is the device."""
     if index.is_trained:
         return
     sample, _ = sample_vectors(parts, sample_size(index.lists), seed=0)
     logger.info("training the index with %d vectors", len(sample))
+    if index.lists and device.type in CENTROIDS_ON:
+        index.set_centroids(kmeans(torch.from_numpy(sample).to(device), index.lists).cpu().numpy())
     index.train(sample)
 
 
@@ -34,15 +43,13 @@ def sample_size(lists: int) -> int:
     return min(MOST_TRAINING_VECTORS, TRAINING_VECTORS_PER_LIST * max(lists, WITHOUT_LISTS))
 
 
-def sample_vectors(
-    parts: Sequence[NDArray[np.floating]], count: int, *, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """(n, D) vectors drawn from (n, D) parts, and their rows over all parts, sorted; all when there are not so many."""
-    ends = np.cumsum([len(each) for each in parts])
-    total = int(ends[-1])
-    rows = np.sort(np.random.default_rng(seed).choice(total, min(count, total), replace=False))
-    found = [
-        part[rows[(rows >= end - len(part)) & (rows < end)] - (end - len(part))].astype(np.float32)
-        for part, end in zip(parts, ends, strict=True)
-    ]
+def sample_vectors(parts: Parts, count: int, *, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """(n, D) vectors that are drawn, and their rows over all parts, sorted; all when there are not so many."""
+    rows = np.sort(np.random.default_rng(seed).choice(parts.count, min(count, parts.count), replace=False))
+    found, first = [np.empty((0, parts.dimension), np.float32)], 0
+    for number, size in enumerate(parts.sizes):
+        own = rows[slice(*np.searchsorted(rows, [first, first + size]))] - first
+        if len(own):
+            found.append(parts[number][own].astype(np.float32))
+        first += size
     return np.concatenate(found), rows

@@ -5,23 +5,28 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from retriever.choices import IndexRecipe
 from retriever.config import IndexTuneConfig
 from retriever.data.dpr import read_question_texts
 from retriever.errors import InputError
 from retriever.index.faiss_index import FaissIndex
+from retriever.index.layout import TRAINED
 from retriever.index.model import model_of
 from retriever.index.opened import OpenIndex
+from retriever.index.parts import Parts
+from retriever.index.plan import Plan
 from retriever.index.recall import DEPTH, Truth
-from retriever.index.recipes import RECIPES, Settings, factory_of
+from retriever.index.recipes import RECIPES, Settings
 from retriever.index.sample import train
-from retriever.index.stored import StoredVectors
-from retriever.index.writing import put_into_force, writer
+from retriever.index.stored import stored_vectors
+from retriever.index.writing import put_into_force, write_vectors, writer
 from retriever.protocols import Progress, no_progress
 
 logger = logging.getLogger(__name__)
@@ -45,7 +50,7 @@ class Trade:
         p50_ms: median of single queries.
         p95_ms: 95th percentile of them.
         bytes_per_vector: of the table of recipes.
-        build_seconds: training and adding, in memory; None for the index that is there.
+        build_seconds: training, adding and writing, in a temporary folder (TMPDIR); None for the index that is there.
         best: no other is better in recall, speed and memory (Pareto).
     """
 
@@ -75,21 +80,24 @@ def tune_index(config: IndexTuneConfig, *, progress: Progress = no_progress) -> 
             "consists of several segments, or passages were removed: run ctl index compact first",
             path=config.index,
         )
-    parts = StoredVectors(opened)
-    truth = Truth.of(read_question_texts(config.questions), model_of(config, opened.manifest), parts)
+    parts = stored_vectors(opened)
+    model = model_of(config, opened.manifest)
+    truth = Truth.of(read_question_texts(config.questions), model, parts)
     own = opened.manifest.recipe
     if not RECIPES[own].lossless:
         logger.warning(
             "recall is measured against the vectors that the index stores, which %s has rounded", own
         )
     trades: list[Trade] = []
-    with progress(None, "measure") as advance:
+    with progress(None, "measure") as advance, TemporaryDirectory(prefix="ctl-tune-") as made:
         for recipe in dict.fromkeys([own, *config.recipes]):
             started = time.perf_counter()
             if recipe == own:
                 index, seconds = FaissIndex.load(opened.segments[0].vectors, len(opened)), None
             else:
-                index = _built(recipe, parts, opened.manifest.dimension)
+                folder = Path(made) / recipe
+                folder.mkdir()
+                index = _built(recipe, parts, model.query.device, folder)
                 seconds = time.perf_counter() - started
             for settings in RECIPES[recipe].ladder(index.lists):
                 trades.append(_measured(recipe, settings, index, truth, seconds, opened.manifest.dimension))
@@ -97,18 +105,17 @@ def tune_index(config: IndexTuneConfig, *, progress: Progress = no_progress) -> 
                 if trades[-1].recall >= ENOUGH:
                     break
     if config.apply:
-        _apply(config, [each for each in trades if each.recipe == own], truth, progress)
+        _apply(config, opened, [each for each in trades if each.recipe == own], truth, progress)
     return mark_best(trades)
 
 
-def _built(recipe: IndexRecipe, parts: Sequence[NDArray[np.floating]], dimension: int) -> FaissIndex:
-    """The vectors as another recipe, in memory."""
-    count = sum(map(len, parts))
-    index = FaissIndex(dimension, factory_of(recipe, dimension=dimension, count=count, lists=None))
-    train(index, parts)
-    for part in parts:
-        index.add(part)
-    return index
+def _built(recipe: IndexRecipe, parts: Parts, device: torch.device, folder: Path) -> FaissIndex:
+    """The vectors as another recipe, written into a folder as an index would be, and mapped."""
+    plan = Plan.of(recipe, count=parts.count, dimension=parts.dimension)
+    index = FaissIndex(parts.dimension, plan.factory)
+    train(index, parts, device)
+    index.save(folder / TRAINED)
+    return FaissIndex.load(write_vectors(folder, parts, plan.rows_per_file), parts.count)
 
 
 def _measured(
@@ -160,7 +167,9 @@ def mark_best(trades: Sequence[Trade]) -> list[Trade]:
     return [replace(each, best=not beaten(each)) for each in trades]
 
 
-def _apply(config: IndexTuneConfig, trades: Sequence[Trade], truth: Truth, progress: Progress) -> None:
+def _apply(
+    config: IndexTuneConfig, measured: OpenIndex, trades: Sequence[Trade], truth: Truth, progress: Progress
+) -> None:
     """A generation with another setting of the search, over the same segments."""
     chosen = next(
         (each for each in trades if each.recall >= config.target_recall),
@@ -172,6 +181,8 @@ def _apply(config: IndexTuneConfig, trades: Sequence[Trade], truth: Truth, progr
         )
     with writer(config.index):
         opened = OpenIndex.open(config.index)
+        if opened.generation != measured.generation:
+            raise InputError("was changed while it was measured: run this again", path=config.index)
         recall = None if RECIPES[chosen.recipe].exact else truth.report(chosen.recall, len(opened))
         manifest = replace(opened.manifest, search=dict(chosen.settings), recall=recall)
         put_into_force(

@@ -16,11 +16,11 @@ from retriever.errors import InputError
 from retriever.index.encode import encoded_by
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import ABSENT
-from retriever.index.layout import ADDED, PASSAGES, TRAINED, current_generation, segment_folder
+from retriever.index.layout import ADDED, PASSAGES, TRAINED, check_files, current_generation, segment_folder
 from retriever.index.model import model_of
 from retriever.index.opened import OpenIndex
 from retriever.index.recipes import rows_per_file
-from retriever.index.stored import ROWS_AT_ONCE, StoredVectors
+from retriever.index.stored import ROWS_AT_ONCE, stored_vectors
 from retriever.index.writing import put_into_force, write_segment, writer
 from retriever.protocols import Progress, no_progress
 from retriever.records import Passage
@@ -40,11 +40,15 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
     logger.info(model.describe())
     with writer(index):
         opened = OpenIndex.open(index)  # it may have changed while the model was loaded
+        first = opened.segments[0]
+        check_files(first.folder, {TRAINED: first.entry.files[TRAINED]}, whole=True)
         replaced: list[NDArray[np.int64]] = []
         segment, _ = write_segment(
             index,
             _new_passages(config, opened, replaced),
-            encoded_by(model, index / ADDED, shard_size=config.shard_size, progress=progress),
+            encoded_by(
+                model, index / ADDED, shard_size=config.shard_size, drop_others=True, progress=progress
+            ),
             empty=lambda count: _trained(opened),
         )
         table = PassageTable(segment_folder(index, segment.name) / PASSAGES)
@@ -131,10 +135,12 @@ def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex
         opened = OpenIndex.open(index)
         if len(opened.segments) == 1 and not len(opened.removed):
             return opened
+        for each in opened.segments:  # what is damaged would be hashed anew, and be whole from then on
+            check_files(each.folder, each.entry.files, whole=True)
         segment, _ = write_segment(
             index,
             opened.passages(),
-            lambda table, passages_sha256: StoredVectors(opened),
+            lambda table, passages_sha256: stored_vectors(opened),
             empty=lambda count: _trained(opened),
         )
         manifest = replace(opened.manifest, segments=(segment,))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retriever.index.exact import ExactSearch
 from retriever.index.faiss_index import NOTHING, FaissIndex
-from retriever.index.opened import OpenIndex
+from retriever.index.opened import OpenIndex, OpenSegment
 from retriever.records import Ranking
 
 EXACT_ON = ("cuda",)
@@ -46,11 +46,8 @@ class SegmentedVectors:
         self._segments = list(zip(segments, index.segments, strict=True))
 
     @classmethod
-    def of(cls, index: OpenIndex, device: torch.device) -> "SegmentedVectors":
-        """The vectors of an index folder, mapped, their search turned up as the manifest says; flat ones are searched on the GPU."""
-        mapped = [FaissIndex.load(each.vectors, each.entry.count) for each in index.segments]
-        for each in mapped:
-            each.set_search(index.manifest.search)
+    def of(cls, index: OpenIndex, mapped: Sequence[FaissIndex], device: torch.device) -> "SegmentedVectors":
+        """What ``map_vectors`` opened; flat vectors are searched on the GPU, where there is one."""
         return cls(index, [_on_device(each, device) for each in mapped], mapped)
 
     def __len__(self) -> int:
@@ -58,17 +55,29 @@ class SegmentedVectors:
 
     def search(self, queries: NDArray[np.float32], k: int) -> list[Ranking]:
         """(Q, D) → Q rankings of at most k passages; equal scores in the order in which the passages were added."""
-        if not len(queries):
-            return []
-        found = [
-            search_live(vectors, queries, k, partial(self._is_gone, start=each.start))
-            for vectors, each in self._segments
-        ]
-        scores = np.concatenate([scores for scores, _ in found], axis=1)  # (Q, segments · k)
-        rows = np.concatenate(
-            [_shifted(rows, each.start) for (_, rows), (_, each) in zip(found, self._segments, strict=True)],
-            axis=1,
+        k = min(k, len(self))
+        if not len(queries) or not k:
+            return [Ranking((), ()) for _ in queries]
+        scores, rows = zip(
+            *(
+                self._search_segment(vectors, each, queries, k)
+                for vectors, each in self._segments
+                if self._index.num_live(each)
+            ),
+            strict=True,
         )
+        return self._best(np.concatenate(scores, axis=1), np.concatenate(rows, axis=1), k)
+
+    def _search_segment(
+        self, vectors: RowIndex, segment: OpenSegment, queries: NDArray[np.float32], k: int
+    ) -> Found:
+        """The best rows of one segment, counted over all."""
+        k = min(k, self._index.num_live(segment))
+        scores, rows = search_live(vectors, queries, k, partial(self._is_gone, start=segment.start))
+        return scores, _shifted(rows, segment.start)
+
+    def _best(self, scores: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> list[Ranking]:
+        """(Q, any) scores and rows of all segments → rankings."""
         best = np.lexsort((rows, -scores), axis=1)[:, :k]
         scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
         return self._rankings(scores, rows)
@@ -85,6 +94,14 @@ class SegmentedVectors:
         ]
 
 
+def map_vectors(index: OpenIndex) -> list[FaissIndex]:
+    """The vectors of each segment, their search turned up as the manifest says."""
+    mapped = [FaissIndex.load(each.vectors, each.entry.count) for each in index.segments]
+    for each in mapped:
+        each.set_search(index.manifest.search)
+    return mapped
+
+
 def search_live(
     vectors: RowIndex,
     queries: NDArray[np.float32],
@@ -93,6 +110,12 @@ def search_live(
 ) -> Found:
     """The best k rows of each query that are not gone: more are asked for until there are enough.
 
+    Args:
+        vectors: what is searched.
+        queries: (Q, D).
+        k: at most as many as are not gone.
+        is_gone: which of (Q, any) rows are.
+
     Returns:
         (Q, k) scores and rows; ``NOTHING`` and minus infinity where fewer were found.
     """
@@ -100,8 +123,8 @@ def search_live(
     while True:
         scores, rows = vectors.search(queries, depth)
         gone = is_gone(rows)  # (Q, depth)
-        exhausted = depth == len(vectors) or bool((rows == NOTHING).any(1).all())
-        if exhausted or int((~gone).sum(1).min()) >= k:
+        done = (rows == NOTHING).any(1) | ((~gone).sum(1) >= k)  # (Q,): no more can be had, or are needed
+        if depth == len(vectors) or done.all():
             break
         depth = min(2 * depth + int(gone.sum(1).max()), len(vectors))
     order = np.argsort(gone, axis=1, kind="stable")[:, :k]  # what is there first, in its order

@@ -24,7 +24,15 @@ def verify_index(config: IndexVerifyConfig, *, progress: Progress = no_progress)
     Raises:
         InputError: a file is damaged, or a vector is not that of its passage.
     """
-    opened = OpenIndex.open(config.index)
+    found, opened = OpenIndex.open_with(
+        config.index, lambda opened: (_verify_files(opened, progress), opened)
+    )
+    if config.sample:
+        found |= _verify_vectors(config, opened)
+    return found
+
+
+def _verify_files(opened: OpenIndex, progress: Progress) -> dict[str, float]:
     parts = [(opened.generation.folder, opened.manifest.files)]
     parts += [(each.folder, each.entry.files) for each in opened.segments]
     total = sum(entry["bytes"] for _, files in parts for entry in files.values())
@@ -33,16 +41,13 @@ def verify_index(config: IndexVerifyConfig, *, progress: Progress = no_progress)
             for name, entry in files.items():
                 check_files(folder, {name: entry}, whole=True)
                 advance(entry["bytes"])
-    found: dict[str, float] = {
+    return {
         "files": sum(len(files) for _, files in parts),
         "bytes": total,
         "segments": len(opened.segments),
         "passages": len(opened),
         "removed": len(opened.removed),
     }
-    if config.sample:
-        found |= _verify_vectors(config, opened)
-    return found
 
 
 def _verify_vectors(config: IndexVerifyConfig, opened: OpenIndex) -> dict[str, float]:

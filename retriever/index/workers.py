@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -14,7 +14,7 @@ from retriever.choices import PassageFormat, PoolingRequest, Precision, VectorTy
 from retriever.config import EncodingConfig
 from retriever.data.arrow import PassageTable
 from retriever.encoding.dual_encoder import DualEncoder
-from retriever.encoding.shards import RunShards, Shard, write_shard
+from retriever.encoding.shards import RunShards, Shard, written
 from retriever.errors import InputError
 
 LOOK_EVERY = 1.0
@@ -174,9 +174,12 @@ def _work(
     parent = multiprocessing.parent_process()
     try:
         loaded, table = model.load(device=device, precision=precision), PassageTable(passages)
-        while (shard := waiting.get()) is not None and parent is not None and parent.is_alive():
-            rows = table[shard.start : shard.start + shard.count]
-            write_shard(shard, loaded.encode_passages(rows), dtype)
+
+        def shards() -> Iterator[Shard]:
+            while (shard := waiting.get()) is not None and parent is not None and parent.is_alive():
+                yield shard
+
+        for shard in written(shards(), table, loaded.encode_passages, dtype):
             reports.put(shard.count)
     except InputError as error:
         reports.put(str(error))

@@ -1,15 +1,17 @@
 """Writing into an index folder: one writer at a time, new segments and new generations, and nothing of what was there changed."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from retriever.data.arrow import PassageTable, write_passage_table
+from retriever.data.files import sync_folder
 from retriever.data.folders import locked, sync_tree
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import write_id_table
@@ -29,13 +31,14 @@ from retriever.index.layout import (
     vectors_file,
     write_manifest,
 )
-from retriever.index.sample import train
+from retriever.index.parts import Parts
+from retriever.index.sample import CPU, train
 from retriever.lexical.bm25 import build_bm25
 from retriever.protocols import Progress
 from retriever.records import Passage
 
-VectorsOf = Callable[[PassageTable, str], Sequence[NDArray[np.floating]]]
-"""The written passages and their SHA-256 → their vectors in that order, (n, D) at a time; they may be read more than once."""
+VectorsOf = Callable[[PassageTable, str], Parts]
+"""The written passages and their SHA-256 → their vectors in that order; they may be read more than once."""
 
 EmptyOf = Callable[[int], tuple[FaissIndex, int]]
 """Number of passages → an empty index, trained or not, and how many vectors go into one file."""
@@ -52,17 +55,18 @@ def writer(index: Path) -> Iterator[None]:
     """
     was_there = index.exists()
     index.mkdir(parents=True, exist_ok=True)
-    try:
-        with locked(index / LOCK, "another process is writing into this index"):
-            try:
-                delete_unused(index)
-                yield
-            finally:
-                delete_unused(index)
-    finally:
-        if not was_there and {each.name for each in index.iterdir()} <= {LOCK}:
-            (index / LOCK).unlink(missing_ok=True)
-            index.rmdir()
+    with locked(index / LOCK, "another process is writing into this index"):
+        try:
+            delete_unused(index)
+            yield
+        finally:
+            delete_unused(index)
+            if not was_there and {each.name for each in index.iterdir()} <= {LOCK}:
+                (index / LOCK).unlink(
+                    missing_ok=True
+                )  # as long as it is held: else another's could be deleted
+                with suppress(OSError):  # that other has just made its own
+                    index.rmdir()
 
 
 def write_segment(
@@ -71,7 +75,8 @@ def write_segment(
     vectors_of: VectorsOf,
     *,
     empty: EmptyOf,
-) -> tuple[Segment, Sequence[NDArray[np.floating]]]:
+    device: torch.device = CPU,
+) -> tuple[Segment, Parts]:
     """Write passages and their vectors into a new folder, which no generation names yet.
 
     Args:
@@ -79,6 +84,7 @@ def write_segment(
         passages: at least one; their ids differ.
         vectors_of: makes their vectors.
         empty: the index that they are added to; if it is not trained, it is trained with a sample of them.
+        device: where it is trained.
 
     Returns:
         What the manifest says of it, and the vectors as they were added.
@@ -88,30 +94,32 @@ def write_segment(
         count, passages_sha256 = write_passage_table(folder / PASSAGES, passages)
         table, (found, rows_per_file) = PassageTable(folder / PASSAGES), empty(count)
         parts = vectors_of(table, passages_sha256)
-        train(found, parts)
+        train(found, parts, device)
         found.save(folder / TRAINED)
         del found
-        if (written := _write_vectors(folder, parts, rows_per_file)) != count:
-            raise ValueError(f"{written} vectors for {count} passages")
+        if parts.count != count:
+            raise ValueError(f"{parts.count} vectors for {count} passages")
+        write_vectors(folder, parts, rows_per_file)
         write_id_table(folder, table.all_ids())
     entry = Segment(folder.stem, count, passages_sha256)
     return replace(entry, files=files_of(folders / entry.name)), parts
 
 
-def _write_vectors(folder: Path, parts: Sequence[NDArray[np.floating]], rows: int) -> int:
-    """Add the vectors to what was trained, so many to a file; how many they were."""
-    file, found, written = 0, FaissIndex.load_empty(folder / TRAINED), 0
+def write_vectors(folder: Path, parts: Parts, rows: int) -> list[Path]:
+    """Add the vectors to what was trained, so many to a file; the files."""
+    files, found = [folder / vectors_file(0)], FaissIndex.load_empty(folder / TRAINED)
     for vectors in parts:
         start = 0
         while start < len(vectors):
             if len(found) == rows:
-                found.save(folder / vectors_file(file))
-                file, found = file + 1, FaissIndex.load_empty(folder / TRAINED)
+                found.save(files[-1])
+                found = FaissIndex.load_empty(folder / TRAINED)
+                files.append(folder / vectors_file(len(files)))
             part = vectors[start : start + rows - len(found)]
             found.add(part)
-            start, written = start + len(part), written + len(part)
-    found.save(folder / vectors_file(file))
-    return written
+            start += len(part)
+    found.save(files[-1])
+    return files
 
 
 def put_into_force(
@@ -161,3 +169,4 @@ def _new_folder(parent: Path, name: str) -> Iterator[Path]:
         raise
     sync_tree(temporary)
     temporary.rename(parent / name)
+    sync_folder(parent)

@@ -2,17 +2,21 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from retriever.choices import Precision, SearchMode
 from retriever.errors import InputError
 from retriever.index.opened import OpenIndex
 from retriever.protocols import Searcher
 
+if TYPE_CHECKING:
+    from retriever.index.faiss_index import FaissIndex
+
 logger = logging.getLogger(__name__)
 
 
 def open_searcher(
-    index: str | Path | OpenIndex,
+    index: str | Path,
     *,
     mode: SearchMode = "dense",
     model: str | None = None,
@@ -23,7 +27,7 @@ def open_searcher(
     """A searcher over an index folder.
 
     Args:
-        index: the index folder, or one that is open already: its passages and its vectors are then of the same moment.
+        index: the index folder.
         mode: dense, bm25, or hybrid (reciprocal rank fusion of both).
         model: the query encoder; None: the one that the manifest names.
         passage_model: the passages' encoder when it is another model; None: the one that the manifest names, if any.
@@ -33,45 +37,59 @@ def open_searcher(
     Raises:
         InputError: no index, no BM25 in it when asked for, or a model that the index was not built with.
     """
-    opened = index if isinstance(index, OpenIndex) else OpenIndex.open(Path(index))
-    if mode != "dense" and not opened.manifest.bm25:
-        raise InputError(f"built without --bm25, so mode {mode} cannot be had", path=opened.path)
-    if mode == "bm25":
-        return _bm25(opened)
-    dense = _dense(opened, model, passage_model, device, precision)
-    if mode == "dense":
-        return dense
-    from retriever.search.hybrid import HybridSearcher
-
-    return HybridSearcher([dense, _bm25(opened)])
+    searcher, _ = open_index(
+        Path(index), mode=mode, model=model, passage_model=passage_model, device=device, precision=precision
+    )
+    return searcher
 
 
-def _bm25(opened: OpenIndex) -> Searcher:
-    from retriever.lexical.bm25 import Bm25Searcher
-
-    return Bm25Searcher.load(opened.generation.bm25)
-
-
-def _dense(
-    opened: OpenIndex,
-    name: str | None,
-    passage_name: str | None,
-    device: str,
-    precision: Precision,
-) -> Searcher:
+def open_index(
+    index: Path,
+    *,
+    mode: SearchMode,
+    model: str | None = None,
+    passage_model: str | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+) -> tuple[Searcher, OpenIndex]:
+    """As ``open_searcher``, with the passages of the same moment: the files of both are opened before the model is loaded."""
+    opened, vectors, lexical = OpenIndex.open_with(index, lambda opened: _files_of(opened, mode))
+    if vectors is None:
+        return cast(Searcher, lexical), opened
     from retriever.index.model import load_model
     from retriever.index.vectors import SegmentedVectors
     from retriever.search.dense import DenseSearcher
+    from retriever.search.hybrid import HybridSearcher
 
-    model = load_model(
+    loaded = load_model(
         opened.path,
         opened.manifest,
-        model=name,
-        passage_model=passage_name,
+        model=model,
+        passage_model=passage_model,
         device=device,
         precision=precision,
     )
-    logger.info(model.describe())
+    logger.info(loaded.describe())
     if opened.manifest.recall is not None:
         logger.info("approximate search: %s", opened.manifest.describe_recall())
-    return DenseSearcher(model.encode_queries, SegmentedVectors.of(opened, model.query.device))
+    of_segments = SegmentedVectors.of(opened, vectors, loaded.query.device)
+    dense = DenseSearcher(loaded.encode_queries, of_segments)
+    return (dense if lexical is None else HybridSearcher([dense, lexical])), opened
+
+
+def _files_of(
+    opened: OpenIndex, mode: SearchMode
+) -> "tuple[OpenIndex, list[FaissIndex] | None, Searcher | None]":
+    """The vectors and the BM25 index, as far as the mode needs them."""
+    if mode != "dense" and not opened.manifest.bm25:
+        raise InputError(f"built without --bm25, so mode {mode} cannot be had", path=opened.path)
+    vectors = lexical = None
+    if mode != "dense":
+        from retriever.lexical.bm25 import Bm25Searcher
+
+        lexical = Bm25Searcher.load(opened.generation.bm25)
+    if mode != "bm25":
+        from retriever.index.vectors import map_vectors
+
+        vectors = map_vectors(opened)
+    return opened, vectors, lexical

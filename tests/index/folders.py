@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,3 +41,20 @@ def killed_at(call: int, work: Callable[[], object]) -> bool:
         setattr(os, name, dying(getattr(os, name)))
     work()
     os._exit(0)
+
+
+def killed_after(seconds: float, work: Callable[[], object]) -> bool:
+    """Run in a child that is killed (SIGKILL) after so many seconds; whether it had ended before."""
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, -signal.SIGKILL)
+    return code == 0

@@ -12,6 +12,7 @@ from retriever.config import IndexAddConfig, IndexConfig, IndexTuneConfig
 from retriever.errors import InputError
 from retriever.index.build import build_index
 from retriever.index.layout import read_manifest
+from retriever.index.opened import OpenIndex
 from retriever.index.recipes import RECIPES
 from retriever.index.tune import Trade, mark_best, tune_index
 from retriever.index.update import add_passages, compact_index, remove_passages
@@ -59,7 +60,7 @@ def overlap(first: list[tuple[str, ...]], second: list[tuple[str, ...]]) -> floa
 
 @pytest.mark.parametrize("recipe", APPROXIMATE)
 def test_it_finds_what_it_says_it_finds_and_lives_on(
-    recipe: IndexRecipe, tmp_path: Path, model_folder: Path
+    recipe: IndexRecipe, tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index, exact = (
         built(tmp_path, model_folder, recipe, target_recall=0.9),
@@ -70,12 +71,15 @@ def test_it_finds_what_it_says_it_finds_and_lives_on(
     assert manifest.recall["recall@10"] >= 0.9
     assert manifest.recall["queries_are"] == "passages"
     assert overlap(ids(index), ids(exact)) > 0.8
+    rows = int(100 * RECIPES[recipe].bytes_per_vector(32))
+    monkeypatch.setattr("retriever.index.recipes.FILE_BYTES", rows)  # a hundred vectors to a file
     more = write(tmp_path / "more.jsonl", 400, 60)
     for each in (index, exact):
         add_passages(IndexAddConfig(index=each, passages=more, device="cpu"))
         remove_passages(each, [f"p{number}" for number in range(0, 460, 7)])
     assert overlap(ids(index), ids(exact)) > 0.8
     compact_index(index)
+    assert len(OpenIndex.open(index).segments[0].vectors) > 2
     assert overlap(ids(index), ids(exact)) > 0.8
     assert not {f"p{number}" for number in range(0, 460, 7)} & {
         id for found in ids(index, 50) for id in found
@@ -110,12 +114,15 @@ def test_questions_are_read_first_and_not_needed_by_exact_search(
     assert "warning: --questions are not used: flat is exact" in capsys.readouterr().err
 
 
-def test_one_passage_is_an_index_of_any_recipe(tmp_path: Path, model_folder: Path) -> None:
+@pytest.mark.parametrize("recipe", [name for name, recipe in RECIPES.items() if recipe.fewest == 1])
+def test_one_passage_is_an_index_of_any_recipe(
+    tmp_path: Path, model_folder: Path, recipe: IndexRecipe
+) -> None:
     config = IndexConfig(
         passages=write(tmp_path / "passages.jsonl", 0, 1),
         model=str(model_folder),
         output=tmp_path / "index",
-        recipe="hnsw",
+        recipe=recipe,
         device="cpu",
     )
     assert ids(build_index(config)) == [("p0",)] * 40

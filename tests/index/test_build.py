@@ -1,21 +1,24 @@
 """Building, opening and searching an index folder, and what happens when that is interrupted or misused."""
 
-import json
 import os
+import resource
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 
 import retriever.encoding.shards as shards_module
 from retriever.config import IndexConfig
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.errors import InputError
 from retriever.index.build import build_index
-from retriever.index.layout import current_generation, read_manifest
+from retriever.index.layout import read_manifest
 from retriever.index.opened import OpenIndex
+from retriever.index.update import remove_passages
+from retriever.index.workers import PassageModel
 from retriever.records import Passage
 from retriever.search.open import open_searcher
 from tests.index.folders import files, write_passages
@@ -175,27 +178,88 @@ def test_an_index_of_two_models_searches_with_both_and_moves_with_both(
     assert str(error.value).endswith(": pass --model and --passage-model")
 
 
-def test_a_manifest_from_before_there_were_passage_models_is_read(config: IndexConfig) -> None:
-    index = build_index(config)
-    file = current_generation(index).manifest
-    manifest = json.loads(file.read_text())
-    for name in ("passage_name", "passage_folder"):
-        assert manifest["model"].pop(name) is None
-    file.write_text(json.dumps(manifest))
-    assert opened(index).search(["cat"], 1)[0].ids
+HOLDS_SOMETHING = ": output folder exists and is not empty"
+HOLDS_AN_INDEX = ": holds an index: ctl index add adds to it, another --output makes a new one"
 
 
-@pytest.mark.parametrize("left_over", ["file.txt", "segments/notes.txt", "CURRENT"])
-def test_an_output_folder_that_holds_something_is_refused(config: IndexConfig, left_over: str) -> None:
+@pytest.mark.parametrize(
+    ("left_over", "said"),
+    [
+        ("file.txt", HOLDS_SOMETHING),
+        ("segments/notes.txt", HOLDS_SOMETHING),
+        ("segments/000001/photo.png", HOLDS_SOMETHING),
+        ("generation-000001/photo.png", HOLDS_SOMETHING),
+        ("shards/data-000.tar", "/shards: holds something else (data-000.tar): name a new folder"),
+        ("CURRENT", HOLDS_AN_INDEX),
+    ],
+)
+def test_an_output_folder_that_holds_something_is_refused(
+    config: IndexConfig, left_over: str, said: str
+) -> None:
     (config.output / left_over).parent.mkdir(parents=True)
     (config.output / left_over).write_text("x")
     with pytest.raises(InputError) as error:
         build_index(config)
-    reason = {"CURRENT": "holds an index: ctl index add adds to it, another --output makes a new one"}.get(
-        left_over, "output folder exists and is not empty"
-    )
-    assert str(error.value) == f"{config.output}: {reason}"
+    assert str(error.value) == f"{config.output}{said}"
     assert files(config.output) == {left_over: b"x"}
+
+
+def test_vectors_are_not_written_among_other_files(config: IndexConfig, tmp_path: Path) -> None:
+    other = {"000000.npy": b"x", ".notes.tmp": b"y"}
+    (tmp_path / "mine").mkdir()
+    for name, content in other.items():
+        (tmp_path / "mine" / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"mine: holds something else \(\.notes\.tmp\): name a new folder"):
+        build_index(changed(config, vectors=tmp_path / "mine"))
+    assert {name: content for name, content in files(tmp_path / "mine").items() if name != ".lock"} == other
+    with (
+        FileLock(tmp_path / "mine" / ".lock"),
+        pytest.raises(InputError, match="another process is encoding into this folder"),
+    ):
+        build_index(changed(config, vectors=tmp_path / "mine"))
+
+
+def test_of_two_builds_the_slower_is_refused(config: IndexConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one begins and ends while this one loads its model."""
+    load = PassageModel.load
+
+    def load_slowly(model: PassageModel) -> DualEncoder:
+        monkeypatch.setattr(PassageModel, "load", load)
+        build_index(config)
+        return load(model)
+
+    monkeypatch.setattr(PassageModel, "load", load_slowly)
+    with pytest.raises(InputError) as error:
+        build_index(config)
+    assert str(error.value) == f"{config.output}{HOLDS_AN_INDEX}"
+    assert len(OpenIndex.open(config.output)) == 10
+
+
+def test_shards_that_a_kill_at_the_very_end_left_are_deleted_unless_they_are_kept(
+    config: IndexConfig, tmp_path: Path
+) -> None:
+    index, kept = (
+        build_index(config),
+        build_index(changed(config, output=tmp_path / "kept", keep_shards=True)),
+    )
+    shutil.copytree(kept / "shards", index / "shards")
+    (index / "shards" / "KEPT").unlink()
+    for each in (index, kept):
+        remove_passages(each, ["p1"])
+    assert not (index / "shards").exists()
+    assert (kept / "shards" / "manifest.json").exists()
+
+
+def test_there_may_be_more_shards_than_files_can_be_open(config: IndexConfig) -> None:
+    torch.set_num_threads(1)
+    write_passages(config.passages, [Passage(str(number), "the cat", "") for number in range(100)])
+    child = os.fork()
+    if child == 0:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (90, 90))
+        build_index(changed(config, shard_size=1))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert len(OpenIndex.open(config.output)) == 100
 
 
 def test_bad_passages_leave_nothing_behind(config: IndexConfig) -> None:
@@ -206,7 +270,7 @@ def test_bad_passages_leave_nothing_behind(config: IndexConfig) -> None:
     assert not config.output.exists()
 
 
-def killed_after(config: IndexConfig, shards: int) -> None:
+def killed_after_shards(config: IndexConfig, shards: int) -> None:
     """Build in a child process that dies without a word after so many shards."""
     child = os.fork()
     if child == 0:
@@ -229,7 +293,7 @@ def test_a_killed_build_goes_on_where_it_was_and_gives_the_same_bytes(
 ) -> None:
     torch.set_num_threads(1)  # threads do not survive a fork
     whole = files(build_index(changed(config, output=tmp_path / "whole")))
-    killed_after(config, 2)
+    killed_after_shards(config, 2)
     with pytest.raises(InputError) as error:
         opened(config.output)
     assert str(error.value) == f"{config.output}: this index is not finished: run ctl index again"
@@ -243,7 +307,7 @@ def test_a_killed_build_goes_on_where_it_was_and_gives_the_same_bytes(
 
 
 def test_shards_of_another_corpus_are_not_used(config: IndexConfig, passages: list[Passage]) -> None:
-    killed_after(config, 1)
+    killed_after_shards(config, 1)
     write_passages(config.passages, passages[:9])
     with pytest.raises(InputError) as error:
         build_index(config)
@@ -254,7 +318,7 @@ def test_shards_of_another_corpus_are_not_used(config: IndexConfig, passages: li
 
 def test_a_damaged_shard_is_encoded_again(config: IndexConfig, tmp_path: Path) -> None:
     whole = files(build_index(changed(config, output=tmp_path / "whole")))
-    killed_after(config, 2)
+    killed_after_shards(config, 2)
     shard = config.output / "shards" / "000000.npy"
     content = bytearray(shard.read_bytes())
     content[-1] ^= 0xFF

@@ -115,6 +115,18 @@ def test_vectors_of_another_model_or_corpus_are_refused(
     assert not (tmp_path / "index").exists()
 
 
+def test_other_passages_do_not_replace_those_whose_vectors_are_there(
+    config: EncodeConfig, passages: list[Passage]
+) -> None:
+    before = files(encode_corpus(config))
+    write_passages(config.passages, passages[::-1])
+    with pytest.raises(InputError) as error:
+        encode_corpus(config)
+    said = "holds vectors of other passages: name another folder, or delete this one"
+    assert str(error.value) == f"{config.output}: {said}"
+    assert files(config.output) == before
+
+
 def test_bad_passages_leave_nothing_and_a_folder_of_something_else_is_left_alone(
     config: EncodeConfig, tmp_path: Path
 ) -> None:

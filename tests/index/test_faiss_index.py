@@ -1,7 +1,10 @@
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from retriever.errors import InputError
 from retriever.index.faiss_index import NOTHING, FaissIndex
@@ -40,6 +43,32 @@ def test_equal_scores_come_in_the_order_of_adding() -> None:
     index = FaissIndex(16)
     index.add(np.repeat(vectors(1), 3, axis=0))
     assert index.search(vectors(1), 3)[1].tolist() == [[0, 1, 2]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.integers(1, 300), k=st.integers(1, 60), seed=st.integers(0, 99), batch=st.sampled_from([1, 5, 40]),
+    factory=st.sampled_from(["Flat", "SQfp16"]), cut_at=st.integers(0, 299),
+)  # fmt: skip
+def test_equal_scores_are_taken_by_the_lower_row_where_every_vector_is_compared(
+    count: int, k: int, seed: int, batch: int, factory: str, cut_at: int
+) -> None:
+    generator = np.random.default_rng(seed)
+    corpus = generator.integers(-1, 2, (count, 16)).astype(np.float32)  # few different scores
+    queries = generator.integers(-1, 2, (batch, 16)).astype(np.float32)
+    with TemporaryDirectory() as folder:
+        files = []
+        for part in (corpus[:cut_at], corpus[cut_at:]):
+            if len(part):
+                index = FaissIndex(16, factory)
+                index.train(part)
+                index.add(part)
+                files.append(Path(folder) / str(len(files)))
+                index.save(files[-1])
+        scores, rows = FaissIndex.load(files, count).search(queries, k)
+    expected = np.argsort(-(queries @ corpus.T), axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(rows, expected)
+    np.testing.assert_array_equal(scores, np.take_along_axis(queries @ corpus.T, expected, 1))
 
 
 def test_what_is_found_too_little_is_marked_and_comes_last() -> None:

@@ -17,14 +17,16 @@ def table(folder: Path, ids: list[str]) -> IdTable:
 @given(st.lists(st.text(max_size=4), unique=True, max_size=40), st.lists(st.text(max_size=4), max_size=20))
 def test_every_id_has_its_row_and_no_other_has_one(tmp_path_factory, ids, others) -> None:
     found = table(tmp_path_factory.mktemp("ids"), ids)
-    assert found.rows_of(ids).tolist() == list(range(len(ids)))
-    assert found.rows_of(others).tolist() == [ids.index(each) if each in ids else ABSENT for each in others]
+    assert found.rows_of(ids, hashes_of(ids)).tolist() == list(range(len(ids)))
+    assert found.rows_of(others, hashes_of(others)).tolist() == [
+        ids.index(each) if each in ids else ABSENT for each in others
+    ]
 
 
 def test_ids_with_equal_hashes_are_told_apart() -> None:
     hash = hashes_of(["b"])[0]
     found = IdTable(np.array([hash, hash], np.uint64), np.array([0, 1]), ["a", "b"].__getitem__)
-    assert found.rows_of(["b", "c"]).tolist() == [1, ABSENT]
+    assert found.rows_of(["b", "c"], hashes_of(["b", "c"])).tolist() == [1, ABSENT]
 
 
 def test_hashes_are_those_of_every_machine() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from retriever.choices import IndexRecipe
 from retriever.index.faiss_index import FaissIndex
+from retriever.index.parts import Parts
 from retriever.index.plan import Plan, product_rate
 from retriever.index.recipes import RECIPES
 from retriever.index.sample import train
@@ -19,7 +20,7 @@ def test_the_bytes_are_those_of_the_files(recipe: IndexRecipe, tmp_path: Path) -
     corpus = clustered(20_000, 0)
     plan = Plan.of(recipe, count=len(corpus), dimension=32)
     index = FaissIndex(32, plan.factory)
-    train(index, [corpus])
+    train(index, Parts.of([corpus]))
     index.save(tmp_path / "trained")
     index.add(corpus)
     index.save(tmp_path / "vectors")

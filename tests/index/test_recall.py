@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from retriever.index.faiss_index import NOTHING, FaissIndex
+from retriever.index.parts import Parts
 from retriever.index.recall import Truth, recall, without_own
 from retriever.index.recipes import RECIPES, default_lists, factory_of
 from retriever.index.sample import sample_vectors
@@ -25,10 +26,14 @@ def test_a_passage_does_not_count_as_found_by_itself() -> None:
 
 def test_a_sample_has_the_rows_that_it_says() -> None:
     vectors = clustered(100, 0)
-    found, rows = sample_vectors([vectors[:30].astype(np.float16), vectors[30:31], vectors[31:]], 20, seed=3)
+    found, rows = sample_vectors(
+        Parts.of([each.astype(np.float16) for each in (vectors[:30], vectors[30:31], vectors[31:])]),
+        20,
+        seed=3,
+    )
     assert len(set(rows.tolist())) == 20
     np.testing.assert_allclose(found, vectors[rows], atol=1e-3)
-    everything, rows = sample_vectors([vectors], 500, seed=3)
+    everything, rows = sample_vectors(Parts.of([vectors]), 500, seed=3)
     np.testing.assert_array_equal(everything, vectors)
     assert rows.tolist() == list(range(100))
 
@@ -44,7 +49,7 @@ def filled(corpus: np.ndarray) -> FaissIndex:
 def test_the_search_is_turned_up_until_the_target_is_met_and_no_further(with_questions: bool) -> None:
     corpus = clustered(4000, 0)
     index, ladder = filled(corpus), RECIPES["ivf-flat"].ladder(default_lists(4000))
-    parts = [corpus[:1500], corpus[1500:]]
+    parts = Parts.of([corpus[:1500], corpus[1500:]])
     truth = (
         Truth.of_questions(clustered(200, 5), parts, CPU) if with_questions else Truth.of_passages(parts, CPU)
     )
@@ -60,7 +65,7 @@ def test_the_search_is_turned_up_until_the_target_is_met_and_no_further(with_que
 
 def test_what_never_meets_the_target_gets_the_best_there_is() -> None:
     corpus = clustered(4000, 0)
-    truth = Truth.of_passages([corpus], CPU)
+    truth = Truth.of_passages(Parts.of([corpus]), CPU)
     settings, reached = truth.turn_up(filled(corpus), [{"nprobe": 4}, {"nprobe": 1}], 1.0)
     assert settings == {"nprobe": 4}
     assert 0 < reached < 1

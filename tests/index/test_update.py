@@ -3,9 +3,11 @@
 import errno
 import json
 import os
+import random
 import resource
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +15,20 @@ import pytest
 import torch
 from filelock import FileLock
 
-from retriever.config import IndexAddConfig, IndexConfig, IndexRemoveConfig, IndexVerifyConfig
+from retriever.config import EncodeConfig, IndexAddConfig, IndexConfig, IndexRemoveConfig, IndexVerifyConfig
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.errors import InputError
+from retriever.index import model as model_module
 from retriever.index.build import build_index
-from retriever.index.layout import current_generation, read_manifest
+from retriever.index.encode import encode_corpus
+from retriever.index.faiss_index import FaissIndex
+from retriever.index.layout import Generation, current_generation, read_manifest, switch_to
 from retriever.index.opened import OpenIndex
 from retriever.index.update import add_passages, compact_index, ids_to_remove, remove_passages
 from retriever.index.verify import verify_index
 from retriever.records import Passage
 from retriever.search.open import open_searcher
-from tests.index.folders import files, killed_at, write_passages
+from tests.index.folders import files, killed_after, killed_at, write_passages
 
 QUESTIONS = ["what is the capital of france", "who plays the piano"]
 
@@ -162,7 +167,7 @@ def test_shards_that_were_kept_are_not_in_the_way_of_an_addition(
     index = build(tmp_path / "home", passages[:6], model_folder, keep_shards=True)
     kept = files(index / "shards")
     add_passages(addition(index, passages[6:]))
-    assert len(kept) == 5  # two shards with their entries, and the manifest
+    assert len(kept) == 6  # two shards with their entries, the manifest, and a mark
     assert files(index / "shards") == kept
     assert not (index / "shards-added").exists()
 
@@ -195,6 +200,75 @@ def test_on_a_gpu_flat_vectors_are_compared_in_torch(
     monkeypatch.setattr("retriever.index.vectors.EXACT_ON", ("cpu",))
     monkeypatch.setattr("retriever.index.faiss_index.FaissIndex.search", None)
     same(found(index), expected)
+
+
+@pytest.mark.parametrize("mode", ["dense", "hybrid"])
+def test_a_change_while_the_model_is_loaded_does_not_matter(
+    index: Path, passages: list[Passage], monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    add_passages(addition(index, passages[6:]))
+    expected, load = found(index, mode=mode), model_module.load_model
+
+    def load_slowly(*args: object, **options: object) -> DualEncoder:
+        remove_passages(index, ["p1"])
+        compact_index(index)
+        return load(*args, **options)
+
+    monkeypatch.setattr(model_module, "load_model", load_slowly)
+    assert found(index, mode=mode) == expected
+
+
+def test_replacing_everything_leaves_nothing_to_search_in_the_first_segment(
+    index: Path, passages: list[Passage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_passages(addition(index, passages, replace=True))
+    asked = []
+    search = FaissIndex.search
+    monkeypatch.setattr(
+        FaissIndex, "search", lambda self, queries, k: asked.append(len(self)) or search(self, queries, k)
+    )
+    assert [len(each) for each in found(index, k=10**9)] == [10, 10]
+    assert asked == [10]
+
+
+def test_an_addition_that_was_given_up_is_not_in_the_way_of_another(
+    index: Path, passages: list[Passage], caplog: pytest.LogCaptureFixture
+) -> None:
+    def give_up(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("retriever.index.writing.write_vectors", give_up)
+        add_passages(addition(index, passages[6:]))
+    assert (index / "shards-added" / "000000.npy").exists()
+    opened = add_passages(addition(index, passages[7:]))
+    assert list(opened)[6:] == ["p7", "p8", "p9"]
+    assert "shards-added are deleted: they were made with passages" in caplog.text
+
+
+def test_a_damaged_index_is_not_compacted_into_a_whole_one(index: Path) -> None:
+    remove_passages(index, ["p1"])
+    file = index / "segments" / "000001" / "passages.arrow"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("retriever.index.layout.check_files", lambda *args, **options: None)
+        file.write_bytes(file.read_bytes().replace(b"cat", b"cut", 1))
+        with pytest.raises(InputError, match=r"passages\.arrow: its content is not what was written"):
+            compact_index(index)
+
+
+@pytest.mark.parametrize("content", [b"generation-000001", b"\xff\xfe", b"../other 123", b""])
+def test_a_damaged_pointer_or_manifest_is_said_so(index: Path, content: bytes) -> None:
+    (index / "CURRENT").write_bytes(content)
+    with pytest.raises(InputError, match=r"points to generation|its content is not what was written"):
+        OpenIndex.open(index)
+
+
+def test_a_manifest_that_was_changed_is_not_believed(index: Path) -> None:
+    manifest = current_generation(index).manifest
+    manifest.write_text(manifest.read_text().replace('"max_length": 32', '"max_length": 33'))
+    with pytest.raises(InputError) as error:
+        OpenIndex.open(index)
+    assert str(error.value) == f"{manifest}: its content is not what was written: the index is damaged"
 
 
 def test_who_opened_it_before_a_change_goes_on_with_what_was_there(index: Path) -> None:
@@ -283,6 +357,54 @@ def test_a_build_killed_at_any_moment_is_no_index_or_a_whole_one(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("what", ["encode", "build", "add", "compact"])
+def test_sigkill_at_random_moments_leaves_the_old_state_or_the_new(
+    index: Path, passages: list[Passage], model_folder: Path, tmp_path: Path, what: str
+) -> None:
+    """Twenty moments over the time that the whole takes: in the middle of a write, too, not only between calls."""
+    torch.set_num_threads(1)  # threads do not survive a fork
+    if what == "compact":
+        add_passages(addition(index, passages[6:]))
+    config, start, output = addition(index, passages[6:]), tmp_path / "start", tmp_path / "output"
+    encoding = EncodeConfig(
+        passages=write_passages(tmp_path / "all.jsonl", passages),
+        model=str(model_folder),
+        output=output / "vectors",
+        shard_size=2,
+        device="cpu",
+        precision="fp32",
+    )
+    work, changed = {
+        "encode": (lambda: encode_corpus(encoding), output),
+        "build": (lambda: build(output, passages, model_folder, bm25=True), output),
+        "add": (lambda: add_passages(config), index),
+        "compact": (lambda: compact_index(index), index),
+    }[what]
+    output.mkdir()
+    shutil.copytree(changed, start)
+    old, segments = found(index), len(OpenIndex.open(index).segments)
+    began = time.perf_counter()
+    work()
+    seconds, whole, new = time.perf_counter() - began, files(changed), found(index)
+    generator, ended = random.Random(what), 0
+    for moment in sorted(generator.uniform(0, 1.2 * seconds) for _ in range(20)):
+        shutil.rmtree(changed)
+        shutil.copytree(start, changed)
+        ended += killed_after(moment, work)
+        if what in ("add", "compact"):
+            now, done = found(index), len(OpenIndex.open(index).segments) != segments
+            assert now == (new if done else old)
+            if done:
+                continue  # what is added is there, and cannot be added again
+        elif (output / "index" / "CURRENT").exists():
+            assert len(OpenIndex.open(output / "index")) == len(passages)
+            continue  # an index that is there is not built again
+        work()
+        assert files(changed) == whole
+    assert ended < 20
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("largest", [0, 100, 1_000, 1_500, 2_000, 3_000])
 @pytest.mark.parametrize("change", ["build", "add", "remove", "compact"])
 def test_a_full_disk_ends_in_an_error_and_leaves_what_was_there(
@@ -347,6 +469,7 @@ def test_a_flipped_byte_is_found_at_once_or_by_verify(
     for name, entry in values["files"].items():
         entry["head_sha256"] = hashlib.sha256((manifest.parent / name).read_bytes()[:100]).hexdigest()
     manifest.write_text(json.dumps(values))
+    switch_to(index, Generation(manifest.parent))
     content = bytearray(file.read_bytes())
     content[place] ^= 1
     file.write_bytes(bytes(content))

@@ -52,6 +52,23 @@ def test_no_more_is_asked_for_than_is_needed() -> None:
     assert vectors.asked == [10, 25]
 
 
+class OneFindsLess(Scored):
+    """As ``Scored``, but the first query finds three."""
+
+    def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        scores, rows = super().search(queries, k)
+        scores[0, 3:], rows[0, 3:] = -np.inf, NOTHING
+        return scores, rows
+
+
+def test_a_query_that_finds_no_more_does_not_drive_the_others_on() -> None:
+    vectors = OneFindsLess(list(range(1000, 0, -1)))
+    _, rows = search_live(vectors, np.zeros((5, 4), np.float32), 10, lambda rows: rows == NOTHING)
+    assert vectors.asked == [10]
+    assert (rows[0] != NOTHING).sum() == 3
+    assert rows[1].tolist() == list(range(10))
+
+
 def test_an_approximate_index_that_finds_no_more_ends_the_search() -> None:
     vectors = Scored([3.0, 2.0, 1.0, 0.5, 0.2], finds=2)
     _, rows = search_live(
