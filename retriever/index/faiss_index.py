@@ -209,9 +209,10 @@ def _view(part: faiss.Index) -> NDArray[np.floating] | None:
 
 
 def _tune(dimension: int) -> None:
-    """Let FAISS use matrix products from 8 queries on.
+    """Let FAISS use matrix products from 12 queries on, with 4,096 vectors at a time.
 
     Its default asks for queries x dimension above 128,000 before it does, which makes middle-sized batches several times
-    slower. The variable is global to the process.
+    slower; 1,024 vectors at a time are a tenth slower (``benchmarks/search.py``). Both are global to the process.
     """
-    faiss.cvar.distance_compute_blas_threshold = 8 * dimension
+    faiss.cvar.distance_compute_blas_threshold = 12 * dimension
+    faiss.cvar.distance_compute_blas_database_bs = 4096

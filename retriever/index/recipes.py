@@ -48,8 +48,8 @@ def _probe_ladder(lists: int) -> list[Settings]:
 
 
 def _refined_ladder(lists: int) -> list[Settings]:
-    """``k_factor_rf`` times as many passages as asked for are compared again by their better vectors: ten, then forty times."""
-    return [{"nprobe": each, "k_factor_rf": factor} for factor in (10, 40) for each in _probes(lists)]
+    """``k_factor_rf`` times as many passages as asked for are compared again by their better vectors: 10, then 20, then 40 times."""
+    return [{"nprobe": each, "k_factor_rf": factor} for factor in (10, 20, 40) for each in _probes(lists)]
 
 
 def _largest_divisor(dimension: int, at_most: int) -> int:
@@ -90,8 +90,8 @@ RECIPES: dict[IndexRecipe, Recipe] = {
         ladder=_probe_ladder,
     ),
     "ivf-pq": Recipe(
-        lambda d, lists: f"IVF{lists},PQ{_largest_divisor(d, d // 4)}x4fs,Refine(SQfp16)",
-        lambda d: _largest_divisor(d, d // 4) / 2 + 8 + 2 * d,
+        lambda d, lists: f"IVF{lists},PQ{_largest_divisor(d, d // 2)}x4fs,Refine(SQfp16)",
+        lambda d: _largest_divisor(d, d // 2) / 2 + 8 + 2 * d,
         "4-bit product quantisation scanned in registers, the best compared again in half precision: the fastest at high recall",
         lists=True,
         fewest=16,
