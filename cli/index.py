@@ -44,7 +44,7 @@ def remove(config: IndexRemoveConfig) -> None:
     """Remove passages from an index by id; their vectors leave the folder with the next compact."""
     from retriever.index.update import ids_to_remove, remove_passages
 
-    show(remove_passages(config.index, ids_to_remove(config), progress=make_progress()))
+    show(remove_passages(config.index, ids_to_remove(config)))
 
 
 def compact(config: IndexCompactConfig) -> None:

@@ -14,6 +14,7 @@ IndexRecipe = Literal[
 ]
 RecipeRequest = Literal["auto", IndexRecipe]
 VectorType = Literal["fp32", "fp16"]
+Bm25Formula = Literal["okapi", "lucene"]
 SearchMode = Literal["dense", "bm25", "hybrid"]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[

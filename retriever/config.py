@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from retriever.choices import (
+    Bm25Formula,
     DprPreset,
     HeadMode,
     IndexRecipe,
@@ -464,7 +465,16 @@ class IndexConfig(EncodingConfig):
         source="500 of the passages stand in for questions",
     )
     bm25: bool = setting("Also build a BM25 index, for --mode bm25 and hybrid.", default=False)
+    bm25_formula: Bm25Formula = setting(
+        "okapi: rank-bm25's BM25Okapi (k1 1.5, b 0.75, ε 0.25); lucene: Lucene's (k1 0.9, b 0.4, as in the DPR paper).",
+        default="okapi",
+    )
     keep_shards: bool = setting("Keep the shard files after the index is built.", default=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.bm25 and self.bm25_formula != type(self).bm25_formula:
+            raise InputError("bm25_formula is of the BM25 index, which is not asked for: add --bm25")
 
 
 @dataclass(frozen=True, kw_only=True)

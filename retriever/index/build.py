@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from retriever.config import IndexConfig
-from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
 from retriever.data.dpr import read_question_texts
 from retriever.data.files import require_new_folder
@@ -21,10 +20,10 @@ from retriever.errors import InputError
 from retriever.index.encode import encoded_by, gpus_of, run_of
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.layout import (
+    BLOCKS,
     CURRENT,
     GENERATION,
     LOCK,
-    PASSAGES,
     SEGMENTS,
     SHARDS,
     Manifest,
@@ -41,6 +40,8 @@ from retriever.index.recall import DEPTH, Truth
 from retriever.index.recipes import RECIPES, Settings
 from retriever.index.workers import PassageModel
 from retriever.index.writing import put_into_force, write_segment, writer
+from retriever.lexical.analyser import Analyser
+from retriever.lexical.bm25 import Bm25Settings
 from retriever.protocols import Progress, no_progress
 from retriever.readable import readable_bytes
 
@@ -67,6 +68,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
     with _held(config.vectors), writer(config.output):
         _require_free(config.output)  # another build may have been faster
         _mark_kept(config)
+        bm25 = Bm25Settings(config.bm25_formula, Analyser()) if config.bm25 else None
         planned = _Planned(config, model.dimension)
         segment, parts = write_segment(
             config.output,
@@ -82,6 +84,8 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
             ),
             empty=planned.empty,
             device=model.passage.device,
+            bm25=bm25,
+            progress=progress,
         )
         plan = planned.plan
         folder = segment_folder(config.output, segment.name)
@@ -105,8 +109,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
             versions={package: version(package) for package in ("faiss-cpu", "torch", "transformers")},
             segments=(segment,),
         )
-        table, nothing = PassageTable(folder / PASSAGES), np.empty(0, np.int64)
-        put_into_force(config.output, manifest, nothing, passages=lambda: table, progress=progress)
+        put_into_force(config.output, manifest, np.empty(0, np.int64), bm25)
     return config.output
 
 
@@ -143,7 +146,7 @@ class _Planned:
                 config.dtype, keeps_shards=keeps_shards, rate=lambda: product_rate(self.dimension)
             )
         )
-        needed = self.plan.vector_bytes + self.plan.id_bytes
+        needed = self.plan.vector_bytes + self.plan.id_bytes + self.plan.bm25_bytes
         needed += 0 if config.vectors is not None else self.plan.shard_bytes(config.dtype)
         if needed > (free := shutil.disk_usage(config.output).free):
             logger.warning(
@@ -208,6 +211,8 @@ def _require_free(output: Path) -> None:
     segments = output / SEGMENTS
     if segments in left and all(each in numbered(segments) and is_ours(each) for each in segments.iterdir()):
         left.remove(segments)
+    if (output / BLOCKS) in left and is_ours(output / BLOCKS):
+        left.remove(output / BLOCKS)
     if (output / SHARDS) in left:
         if not (output / SHARDS / MANIFEST).is_file():
             require_no_strangers(output / SHARDS)

@@ -1,13 +1,13 @@
 """Passage id → row of a segment, without holding the ids: their hashes, sorted, memory-mapped, 16 bytes a passage."""
 
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retriever.data.hashes import hashes_of
 from retriever.errors import InputError
 
 HASHES, ROWS = "id_hashes.npy", "id_rows.npy"
@@ -56,12 +56,6 @@ class IdTable:
                 return row
             start += 1
         return ABSENT
-
-
-def hashes_of(ids: Iterable[str]) -> NDArray[np.uint64]:
-    """64-bit hashes, the same on every machine."""
-    digests = (blake2b(id.encode("utf-8", "surrogatepass"), digest_size=8).digest() for id in ids)
-    return np.fromiter((int.from_bytes(each, "little") for each in digests), np.uint64)
 
 
 def write_id_table(folder: Path, ids: Iterable[str]) -> None:

@@ -1,11 +1,12 @@
 """Names every file of an index folder, and reads and writes its manifest. Nothing else spells these names.
 
 INDEX/CURRENT                          one line: the generation in force, and the SHA-256 of its manifest
-INDEX/generation-000003/index.json     the manifest; also bm25/ and removed.npy, if there are any
+INDEX/generation-000003/index.json     the manifest; also removed.npy, and bm25/ (statistics of all words), if there are any
 INDEX/segments/000001/                 vectors-0000.faiss, passages.arrow, id_hashes.npy, id_rows.npy: row n of one is row n of the other;
                                        what would not fit into memory while it is made goes on in vectors-0001.faiss;
-                                       trained.faiss: what was learned before the first vector was added, for later segments
+                                       bm25/000000/ and so on: word counts; trained.faiss: what was learned before the first vector was added, for later segments
 INDEX/shards/                          vectors on the way, of a build; shards-added/, of an addition
+INDEX/bm25-blocks/                     word counts on the way
 INDEX/.lock                            held by the one who writes
 
 Segments are never changed. A generation names those that it consists of, so that adding, removing and compacting write new segments
@@ -34,6 +35,8 @@ SHARDS = "shards"
 ADDED = "shards-added"
 SEGMENTS = "segments"
 GENERATION = "generation-"
+BLOCKS = "bm25-blocks"
+BM25 = "bm25"
 LOCK = ".lock"
 VECTORS = "vectors-"
 TRAINED = "trained.faiss"
@@ -44,8 +47,9 @@ HEAD_BYTES = 65_536
 
 OURS = re.compile(
     r"vectors-\d{4}\.faiss|trained\.faiss|passages\.arrow|id_(hashes|rows)\.npy|index\.json|removed\.npy|bm25|\..*\.tmp"
+    r"|bm25\.json|\d{6}(\.tmp)?"
 )
-"""What lies in the folders of segments and generations."""
+"""What lies in the folders of segments and generations, and among word counts."""
 
 Files = dict[str, dict[str, Any]]
 """Name in the folder → bytes, sha256, head_sha256."""
@@ -198,8 +202,8 @@ class Generation:
 
     @property
     def bm25(self) -> Path:
-        """The folder of the BM25 index."""
-        return self.folder / "bm25"
+        """The folder of BM25's statistics."""
+        return self.folder / BM25
 
 
 def vectors_file(number: int) -> str:
@@ -265,7 +269,7 @@ def switch_to(index: Path, generation: Generation) -> None:
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether everything in a folder that has the name of a segment or a generation has a name that is given there."""
+    """Whether everything in a folder that has the name of one of ours has a name that is given there."""
     return all(OURS.fullmatch(each.name) for each in folder.iterdir())
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retriever.data.arrow import PassageTable
+from retriever.data.hashes import hashes_of
 from retriever.errors import InputError
-from retriever.index.id_table import ABSENT, IdTable, hashes_of
+from retriever.index.id_table import ABSENT, IdTable
 from retriever.index.layout import (
     PASSAGES,
     Generation,

@@ -22,8 +22,8 @@ WORK_BYTES = 300_000_000
 
 ID_BYTES = 16
 
-BM25_BYTES = 5_000
-"""Of memory for a passage of 100 words, while BM25 counts words."""
+BM25_BYTES, BM25_WORK = 500, 1_000_000_000
+"""Of the disk for a passage of 100 words; and of memory at most, while words are counted."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,11 @@ class Plan:
         """On the disk: the table from ids to rows."""
         return ID_BYTES * self.count
 
+    @property
+    def bm25_bytes(self) -> int:
+        """On the disk: word counts."""
+        return BM25_BYTES * self.count * self.bm25
+
     def shard_bytes(self, dtype: VectorType) -> int:
         """On the disk until the index is built: the vectors as they were encoded."""
         return self.count * self.dimension * {"fp32": 4, "fp16": 2}[dtype]
@@ -99,7 +104,7 @@ class Plan:
         training = 2 * 4 * sample * self.dimension  # the sample, and what is assigned at a time
         filling = GROWTH * min(self.count, self.rows_per_file) * trained
         ids = 2 * self.id_bytes  # sorted in memory
-        words = BM25_BYTES * self.count * self.bm25
+        words = min(BM25_WORK, 20 * BM25_BYTES * self.count) * self.bm25
         return int(WORK_BYTES + max(training, filling, ids, words))
 
     @cached_property
@@ -125,7 +130,7 @@ class Plan:
         shards = "" if keeps_shards else " (shards, gone when it is done)"
         parts = [
             f"{self.count} passages; recipe {self.recipe} ({self.factory}): {RECIPES[self.recipe].when}",
-            f"on the disk {readable_bytes(self.vector_bytes + self.id_bytes)}{files} and "
+            f"on the disk {readable_bytes(self.vector_bytes + self.id_bytes + self.bm25_bytes)}{files} and "
             f"{readable_bytes(self.shard_bytes(dtype))} of vectors as they were encoded{shards}",
             f"memory at most about {readable_bytes(self.memory_bytes)} and the model",
         ]

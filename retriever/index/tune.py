@@ -16,6 +16,7 @@ from retriever.choices import IndexRecipe
 from retriever.config import IndexTuneConfig
 from retriever.data.dpr import read_question_texts
 from retriever.errors import InputError
+from retriever.index.bm25 import settings_of
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.layout import TRAINED
 from retriever.index.model import model_of
@@ -105,7 +106,7 @@ def tune_index(config: IndexTuneConfig, *, progress: Progress = no_progress) -> 
                 if trades[-1].recall >= ENOUGH:
                     break
     if config.apply:
-        _apply(config, opened, [each for each in trades if each.recipe == own], truth, progress)
+        _apply(config, opened, [each for each in trades if each.recipe == own], truth)
     return mark_best(trades)
 
 
@@ -167,9 +168,7 @@ def mark_best(trades: Sequence[Trade]) -> list[Trade]:
     return [replace(each, best=not beaten(each)) for each in trades]
 
 
-def _apply(
-    config: IndexTuneConfig, measured: OpenIndex, trades: Sequence[Trade], truth: Truth, progress: Progress
-) -> None:
+def _apply(config: IndexTuneConfig, measured: OpenIndex, trades: Sequence[Trade], truth: Truth) -> None:
     """A generation with another setting of the search, over the same segments."""
     chosen = next(
         (each for each in trades if each.recall >= config.target_recall),
@@ -185,11 +184,4 @@ def _apply(
             raise InputError("was changed while it was measured: run this again", path=config.index)
         recall = None if RECIPES[chosen.recipe].exact else truth.report(chosen.recall, len(opened))
         manifest = replace(opened.manifest, search=dict(chosen.settings), recall=recall)
-        put_into_force(
-            config.index,
-            manifest,
-            opened.removed,
-            passages=opened.passages,
-            bm25_from=opened.generation,
-            progress=progress,
-        )
+        put_into_force(config.index, manifest, opened.removed, settings_of(opened))

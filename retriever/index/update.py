@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retriever.config import IndexAddConfig, IndexRemoveConfig
-from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
 from retriever.data.lines import read_lines
 from retriever.errors import InputError
+from retriever.index.bm25 import settings_of
 from retriever.index.encode import encoded_by
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import ABSENT
-from retriever.index.layout import ADDED, PASSAGES, TRAINED, check_files, current_generation, segment_folder
+from retriever.index.layout import ADDED, TRAINED, check_files, current_generation
 from retriever.index.model import model_of
 from retriever.index.opened import OpenIndex
 from retriever.index.recipes import rows_per_file
@@ -50,18 +50,12 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
                 model, index / ADDED, shard_size=config.shard_size, drop_others=True, progress=progress
             ),
             empty=lambda count: _trained(opened),
+            bm25=settings_of(opened),
+            progress=progress,
         )
-        table = PassageTable(segment_folder(index, segment.name) / PASSAGES)
         removed = np.union1d(opened.removed, np.concatenate(replaced))
         manifest = replace(opened.manifest, segments=(*opened.manifest.segments, segment))
-
-        def passages() -> Iterator[Passage]:
-            yield from OpenIndex(
-                index, opened.generation, opened.manifest, opened.segments, removed
-            ).passages()
-            yield from table
-
-        put_into_force(index, manifest, removed, passages=passages, progress=progress)
+        put_into_force(index, manifest, removed, settings_of(opened))
     return OpenIndex.open(index)
 
 
@@ -104,7 +98,7 @@ def ids_to_remove(config: IndexRemoveConfig) -> list[str]:
     return ids
 
 
-def remove_passages(index: Path, ids: Sequence[str], *, progress: Progress = no_progress) -> OpenIndex:
+def remove_passages(index: Path, ids: Sequence[str]) -> OpenIndex:
     """Remove passages by id.
 
     Raises:
@@ -119,8 +113,7 @@ def remove_passages(index: Path, ids: Sequence[str], *, progress: Progress = no_
         removed = np.union1d(opened.removed, rows)
         if len(removed) == opened.num_rows:
             raise InputError("no passage would be left: delete the folder instead", path=index)
-        left = OpenIndex(index, opened.generation, opened.manifest, opened.segments, removed)
-        put_into_force(index, opened.manifest, removed, passages=left.passages, progress=progress)
+        put_into_force(index, opened.manifest, removed, settings_of(opened))
     return OpenIndex.open(index)
 
 
@@ -142,17 +135,11 @@ def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex
             opened.passages(),
             lambda table, passages_sha256: stored_vectors(opened),
             empty=lambda count: _trained(opened),
-        )
-        manifest = replace(opened.manifest, segments=(segment,))
-        nothing = np.empty(0, np.int64)
-        put_into_force(
-            index,
-            manifest,
-            nothing,
-            passages=opened.passages,
-            bm25_from=opened.generation,
+            bm25=settings_of(opened),
             progress=progress,
         )
+        manifest = replace(opened.manifest, segments=(segment,))
+        put_into_force(index, manifest, np.empty(0, np.int64), settings_of(opened))
     return OpenIndex.open(index)
 
 

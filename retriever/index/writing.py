@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from retriever.data.arrow import PassageTable, write_passage_table
 from retriever.data.files import sync_folder
 from retriever.data.folders import locked, sync_tree
+from retriever.index.bm25 import count_words, write_statistics
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import write_id_table
 from retriever.index.layout import (
+    BLOCKS,
+    BM25,
     GENERATION,
     LOCK,
     PASSAGES,
@@ -33,7 +36,7 @@ from retriever.index.layout import (
 )
 from retriever.index.parts import Parts
 from retriever.index.sample import CPU, train
-from retriever.lexical.bm25 import build_bm25
+from retriever.lexical.bm25 import Bm25Settings
 from retriever.protocols import Progress
 from retriever.records import Passage
 
@@ -76,6 +79,8 @@ def write_segment(
     *,
     empty: EmptyOf,
     device: torch.device = CPU,
+    bm25: Bm25Settings | None,
+    progress: Progress,
 ) -> tuple[Segment, Parts]:
     """Write passages and their vectors into a new folder, which no generation names yet.
 
@@ -85,6 +90,8 @@ def write_segment(
         vectors_of: makes their vectors.
         empty: the index that they are added to; if it is not trained, it is trained with a sample of them.
         device: where it is trained.
+        bm25: with which BM25 will search them; None: it will not.
+        progress: opens progress displays.
 
     Returns:
         What the manifest says of it, and the vectors as they were added.
@@ -93,6 +100,8 @@ def write_segment(
     with _new_folder(folders, next_name(folders)) as folder:
         count, passages_sha256 = write_passage_table(folder / PASSAGES, passages)
         table, (found, rows_per_file) = PassageTable(folder / PASSAGES), empty(count)
+        if bm25 is not None:
+            count_words(index, table, bm25.analyser, passages_sha256=passages_sha256, progress=progress)
         parts = vectors_of(table, passages_sha256)
         train(found, parts, device)
         found.save(folder / TRAINED)
@@ -101,6 +110,8 @@ def write_segment(
             raise ValueError(f"{parts.count} vectors for {count} passages")
         write_vectors(folder, parts, rows_per_file)
         write_id_table(folder, table.all_ids())
+        if bm25 is not None:
+            (index / BLOCKS).rename(folder / BM25)
     entry = Segment(folder.stem, count, passages_sha256)
     return replace(entry, files=files_of(folders / entry.name)), parts
 
@@ -123,13 +134,7 @@ def write_vectors(folder: Path, parts: Parts, rows: int) -> list[Path]:
 
 
 def put_into_force(
-    index: Path,
-    manifest: Manifest,
-    removed: NDArray[np.int64],
-    *,
-    passages: Callable[[], Iterable[Passage]],
-    bm25_from: Generation | None = None,
-    progress: Progress,
+    index: Path, manifest: Manifest, removed: NDArray[np.int64], bm25: Bm25Settings | None
 ) -> None:
     """Write a generation and switch to it.
 
@@ -137,20 +142,15 @@ def put_into_force(
         index: the index folder.
         manifest: of the generation; its files, and how many passages there are, are found out here.
         removed: rows of its segments that are gone, sorted.
-        passages: all that are there, for BM25.
-        bm25_from: a generation of the same passages, whose BM25 index is taken over.
-        progress: opens progress displays.
+        bm25: with which BM25 searches it; None: it does not.
     """
     name = next_name(index, GENERATION)
     with _new_folder(index, name) as folder:
         generation = Generation(folder)
         if len(removed):
             np.save(generation.removed, removed, allow_pickle=False)
-        if manifest.bm25 and bm25_from is not None:
-            shutil.copytree(bm25_from.bm25, generation.bm25)
-        elif manifest.bm25:
-            generation.bm25.mkdir()
-            build_bm25(passages(), generation.bm25, progress=progress)
+        if bm25 is not None:
+            write_statistics(index, manifest.segments, removed, bm25, generation.bm25)
         count = sum(each.count for each in manifest.segments) - len(removed)
         whole = replace(manifest, count=count, removed=len(removed), files=files_of(folder))
         write_manifest(generation, whole)

@@ -1,148 +1,216 @@
-"""BM25 with exactly the scores of ``rank_bm25.BM25Okapi``, from memory-mapped postings.
+"""BM25 over a corpus: counted block by block, with a formula over all of it, searched from memory or from mapped files.
 
-BM25Okapi itself counts the words and decides every idf, once, when the index is built. Its own search walks over all
-passages in Python for every query; here a query adds up one column of weights per word.
+rank-bm25 counts corpora of up to ``SMALL`` passages, and must agree about every idf; beyond that its Python objects take 5 KB a
+passage, and our own counting takes its place, whose blocks are the same byte for byte.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rank_bm25 import BM25Okapi
 
+from retriever.choices import Bm25Formula
 from retriever.data.files import read_json, write_json
+from retriever.data.folders import sync_tree
+from retriever.data.hashes import hashes_of
 from retriever.errors import InputError
 from retriever.lexical.analyser import Analyser
-from retriever.lexical.postings import Postings
+from retriever.lexical.block import Block, Counter
+from retriever.lexical.formula import PARAMETERS, Formula, Statistics
+from retriever.lexical.search import Bm25, Bm25Searcher
 from retriever.protocols import Progress, no_progress
-from retriever.records import Passage, Ranking
+from retriever.records import Passage
 
-MANIFEST, WORDS, IDS = "bm25.json", "words.json", "ids.json"
-FORMAT = 1
-# rank-bm25's own defaults. ε: a word in more than half of the passages gets ε times the average idf.
-PARAMETERS = {"k1": 1.5, "b": 0.75, "epsilon": 0.25}
+logger = logging.getLogger(__name__)
+
+MANIFEST = "bm25.json"
+FORMAT = 2
+SMALL = 20_000
+TOKENS_PER_BLOCK, PASSAGES_PER_BLOCK = 20_000_000, 500_000
+"""A block is counted in memory, 20 bytes a word."""
+
+ROWS_AT_ONCE = 4096
 
 
-def build_bm25(passages: Iterable[Passage], folder: Path, *, progress: Progress = no_progress) -> int:
-    """Index the title and text of a stream of passages.
-
-    Word counts of all passages are in memory while this runs (about 5 KB for a passage of 100 words), their texts are not.
+def bm25_of(
+    passages: Sequence[Passage],
+    *,
+    formula: Bm25Formula = "okapi",
+    analyser: Analyser | None = None,
+    progress: Progress = no_progress,
+) -> Bm25Searcher:
+    """A searcher over passages in memory: title and text of each.
 
     Args:
-        passages: the corpus; ids must be unique.
-        folder: an existing folder; an index that it holds is overwritten.
-        progress: advanced by one for each passage.
-
-    Returns:
-        The number of passages.
+        passages: the corpus; their ids differ.
+        formula: okapi or lucene.
+        analyser: cuts texts into words; None: the default one.
+        progress: one tick a passage.
 
     Raises:
-        InputError: no passage, no word in any of them, or an id that occurs twice.
+        InputError: no passage, or no word in any of them.
     """
-    analyser = Analyser()
-    one_each: dict[str, str] = {}  # the passages share one string per word, which halves the memory
-    ids: dict[str, None] = {}  # ordered, and knows its members
-    with progress(None, "BM25") as advance:
+    analyser = analyser or Analyser()
+    with progress(len(passages), "BM25") as advance:
+        blocks = list(_counted(passages, 0, analyser, advance))
+    nothing = [np.empty(0, np.int64)] * len(blocks)
+    found = Formula(formula, Statistics.of(blocks, nothing))
+    require_words(found.statistics)
+    return Bm25Searcher(
+        Bm25(blocks, nothing, found), analyser, lambda rows: [passages[row].id for row in rows.tolist()]
+    )
 
-        def analysed() -> Iterator[list[str]]:
-            for passage in passages:
-                if passage.id in ids:
-                    raise InputError(f"passage id '{passage.id}' occurs twice")
-                ids[passage.id] = None
-                yield [
-                    one_each.setdefault(word, word) for word in analyser(f"{passage.title} {passage.text}")
-                ]
+
+def count_blocks(
+    passages: Sequence[Passage], folder: Path, analyser: Analyser, *, passages_sha256: str, progress: Progress
+) -> None:
+    """Count the words of passages into ``folder/000000`` and so on; a run that was killed goes on after its last whole block.
+
+    Args:
+        passages: sliceable.
+        folder: made if missing; blocks of other passages or of another analyser in it are deleted.
+        analyser: cuts texts into words.
+        passages_sha256: of their content.
+        progress: one tick a passage.
+    """
+    made_of = {"passages": passages_sha256, "analyser": analyser.to_json()}
+    if folder.is_dir() and not ((folder / MANIFEST).is_file() and read_json(folder / MANIFEST) == made_of):
+        shutil.rmtree(folder)
+    folder.mkdir(exist_ok=True)
+    write_json(folder / MANIFEST, made_of)
+    there = block_folders(folder)
+    start = sum(len(Block.load(each)) for each in there)
+    with progress(len(passages), "BM25") as advance:
+        advance(start)
+        for number, block in enumerate(_counted(passages, start, analyser, advance), start=len(there)):
+            temporary = folder / f"{number:06d}.tmp"
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            block.save(temporary)
+            sync_tree(temporary)
+            temporary.rename(folder / f"{number:06d}")
+
+
+def block_folders(folder: Path) -> list[Path]:
+    """The whole blocks in a folder, in the order of their rows."""
+    return sorted(each for each in folder.iterdir() if each.name.isdecimal())
+
+
+def _counted(
+    passages: Sequence[Passage], start: int, analyser: Analyser, advance: Callable[[int], None]
+) -> Iterator[Block]:
+    """Blocks from a row on."""
+
+    def words() -> Iterator[list[str]]:
+        for first in range(start, len(passages), ROWS_AT_ONCE):
+            for each in passages[first : first + ROWS_AT_ONCE]:
+                yield analyser(f"{each.title} {each.text}")
                 advance(1)
 
-        try:
-            statistics = BM25Okapi(analysed(), **PARAMETERS)
-        except ZeroDivisionError:  # its averages over passages and over words
-            what = f"no word to index in {len(ids)} passages" if ids else "no passage to index"
-            raise InputError(what) from None
-    (folder / MANIFEST).unlink(missing_ok=True)  # written last: an index with a manifest is whole
-    _postings(statistics).save(folder)
-    write_json(folder / WORDS, list(statistics.idf))
-    write_json(folder / IDS, list(ids))
-    counts = {"passages": len(ids), "words": len(statistics.idf)}
-    write_json(folder / MANIFEST, {"format": FORMAT, **counts, "analyser": analyser.to_json(), **PARAMETERS})
-    return len(ids)
+    if len(passages) <= SMALL:
+        if start < len(passages):
+            yield _by_rank_bm25(list(words()))
+        return
+    counter = Counter()
+    for each in words():
+        counter.add(each)
+        if counter.tokens >= TOKENS_PER_BLOCK or len(counter) == PASSAGES_PER_BLOCK:
+            yield counter.block()
+            counter = Counter()
+    if len(counter):
+        yield counter.block()
 
 
-def _postings(statistics: BM25Okapi) -> Postings:
-    """Every score that BM25Okapi gives a word in a passage, computed in float64 in its order of operations."""
-    frequencies: list[dict[str, int]] = statistics.doc_freqs
-    word_row = {word: row for row, word in enumerate(statistics.idf)}
-    idf = np.fromiter(statistics.idf.values(), np.float64, len(word_row))  # (words,)
-    distinct = np.fromiter(map(len, frequencies), np.int64, len(frequencies))  # (passages,)
-    total = int(distinct.sum())
-    words = np.fromiter((word_row[word] for each in frequencies for word in each), np.int32, total)
-    counts = np.fromiter((count for each in frequencies for count in each.values()), np.int32, total)
-    rows = np.repeat(np.arange(len(frequencies), dtype=np.int32), distinct)
-    k1, b = statistics.k1, statistics.b
-    norms = k1 * (1 - b + b * np.asarray(statistics.doc_len) / statistics.avgdl)  # (passages,)
-    weights = idf[words] * (counts * (k1 + 1) / (counts + norms[rows]))
-    return Postings.from_triples(words, rows, weights.astype(np.float32), (len(word_row), len(frequencies)))
+def _by_rank_bm25(words: list[list[str]]) -> Block:
+    """A block of all passages, as rank-bm25 counts them.
+
+    Raises:
+        RuntimeError: its idf of a word is not what our formula gives, so that one of the two has changed.
+    """
+    if not any(words):
+        return Block.of([], np.empty(0, np.int32), np.zeros(len(words), np.int32))
+    okapi = BM25Okapi(words, **asdict(PARAMETERS["okapi"]))
+    frequencies: list[dict[str, int]] = okapi.doc_freqs
+    vocabulary = list(okapi.idf)
+    place = {word: number for number, word in enumerate(vocabulary)}
+    ids = np.fromiter(map(place.__getitem__, chain.from_iterable(frequencies)), np.int32)
+    counts = np.fromiter(chain.from_iterable(each.values() for each in frequencies), np.int64)
+    block = Block.of(vocabulary, np.repeat(ids, counts), np.array(okapi.doc_len, np.int32))
+    own = Formula("okapi", Statistics.of([block], [np.empty(0, np.int64)]))
+    if not np.allclose(own.idf(hashes_of(vocabulary)), list(okapi.idf.values()), rtol=1e-9, atol=1e-9):
+        raise RuntimeError("rank-bm25 gives words another idf than our formula does")
+    return block
 
 
-class Bm25Searcher:
-    """Ranks passages by BM25; a passage that shares no word with the query is not in its ranking.
+def require_words(statistics: Statistics) -> None:
+    """Raise InputError when there is nothing to find."""
+    if not statistics.num_passages:
+        raise InputError("no passage to index")
+    if not statistics.num_words:
+        raise InputError(f"no word to index in {statistics.num_passages} passages")
 
-    Scores are sums of float32 weights in float64. In a corpus of a few passages they can be 0 or below, as BM25Okapi's
-    can: a word in half of the passages or more has an idf that is not positive. Equal scores rank by order in the corpus.
+
+@dataclass(frozen=True)
+class Bm25Settings:
+    """What an index was built with.
+
+    Attributes:
+        formula: okapi or lucene.
+        analyser: cuts texts, and questions, into words.
     """
 
-    def __init__(
-        self, ids: Sequence[str], words: Iterable[str], postings: Postings, analyser: Analyser
-    ) -> None:
-        self._ids = ids
-        self._word_row = {word: row for row, word in enumerate(words)}
-        self._postings = postings
-        self._analyser = analyser
-
-    @classmethod
-    def load(cls, folder: Path) -> "Bm25Searcher":
-        """Open what ``build_bm25`` wrote; the postings stay on disk and are memory-mapped.
-
-        Raises:
-            InputError: no BM25 index in the folder, of another format version, or damaged.
-        """
-        if not (folder / MANIFEST).is_file():
-            raise InputError("no BM25 index here", path=folder)
-        manifest = read_json(folder / MANIFEST)
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            found = manifest.get("format") if isinstance(manifest, dict) else None
-            raise InputError(f"expected BM25 format {FORMAT}, found {found}", path=folder / MANIFEST)
-        try:
-            analyser = Analyser.from_json(manifest.get("analyser"))
-        except InputError as error:
-            raise InputError(error.message, path=folder / MANIFEST) from None
-        words = _strings(folder / WORDS, manifest.get("words"))
-        ids = _strings(folder / IDS, manifest.get("passages"))
-        return cls(ids, words, Postings.load(folder, (len(words), len(ids))), analyser)
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def search(self, queries: Sequence[str], k: int) -> list[Ranking]:
-        """One ranking per query: the best k passages of those that share a word with it."""
-        if k < 1:
-            raise ValueError(f"k must be at least 1, got {k}")
-        return [self._search_one(query, k) for query in queries]
-
-    def _search_one(self, query: str, k: int) -> Ranking:
-        word_row = self._word_row
-        terms = [word_row[word] for word in self._analyser(query) if word in word_row]
-        if not terms:
-            return Ranking((), ())
-        rows, scores = self._postings.best(terms, k)
-        return Ranking([self._ids[row] for row in rows.tolist()], scores)
+    formula: Bm25Formula
+    analyser: Analyser
 
 
-def _strings(path: Path, count: object) -> list[str]:
-    """A JSON list of so many strings."""
-    values = read_json(path)
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise InputError("expected a JSON list of strings", path=path)
-    if len(values) != count:
-        raise InputError(f"expected {count} entries, found {len(values)}", path=path)
-    return values
+def save_statistics(folder: Path, settings: Bm25Settings, statistics: Statistics) -> None:
+    """Write what a search needs beside the blocks into an existing folder."""
+    np.save(folder / "words.npy", statistics.words, allow_pickle=False)
+    np.save(folder / "frequencies.npy", statistics.frequencies, allow_pickle=False)
+    write_json(
+        folder / MANIFEST,
+        {
+            "format": FORMAT,
+            "formula": settings.formula,
+            **asdict(PARAMETERS[settings.formula]),
+            "analyser": settings.analyser.to_json(),
+            "passages": statistics.num_passages,
+            "words": statistics.num_words,
+        },
+    )
+
+
+def load_statistics(folder: Path) -> tuple[Bm25Settings, Statistics]:
+    """Map what ``save_statistics`` wrote.
+
+    Raises:
+        InputError: it is not there, of another format or damaged.
+    """
+    file = folder / MANIFEST
+    if not file.is_file():
+        raise InputError("no BM25 index here", path=folder)
+    values = read_json(file)
+    found = values.get("format") if isinstance(values, dict) else None
+    if not isinstance(values, dict) or found != FORMAT:
+        raise InputError(f"expected BM25 format {FORMAT}, found {found}: build the index again", path=file)
+    try:
+        analyser = Analyser.from_json(values.get("analyser"))
+    except InputError as error:
+        raise InputError(error.message, path=file) from None
+    words, frequencies = (_mapped(folder / name) for name in ("words.npy", "frequencies.npy"))
+    return Bm25Settings(values["formula"], analyser), Statistics(
+        words, frequencies, values["passages"], values["words"]
+    )
+
+
+def _mapped(file: Path) -> NDArray:
+    try:
+        return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read ({error})", path=file) from None

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from retriever.config import MineConfig
 from retriever.data.answers import has_answer
@@ -12,7 +11,7 @@ from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_exam
 from retriever.data.files import require_writable
 from retriever.data.lines import RECORD_FORMATS, format_of, read_json_objects
 from retriever.errors import InputError
-from retriever.lexical.bm25 import Bm25Searcher, build_bm25
+from retriever.lexical.bm25 import bm25_of
 from retriever.protocols import Progress, Searcher, no_progress
 from retriever.records import DprExample, Passage, Question
 from retriever.search.mining import MiningReport, mine_hard_negatives
@@ -33,19 +32,17 @@ def mine_corpus(config: MineConfig, *, progress: Progress = no_progress) -> Mini
     require_writable(config.output)
     passages = read_passage_table(config.passages)
     report = MiningReport()
-    with TemporaryDirectory(prefix="bm25-") as folder:
-        build_bm25(passages.values(), Path(folder), progress=progress)
-        searcher = Bm25Searcher.load(Path(folder))
-        mined = mine_hard_negatives(
-            read_examples(config.questions, passages, searcher, config.depth),
-            searcher,
-            passages,
-            depth=config.depth,
-            num_hard_negatives=config.num_hard_negatives,
-            report=report,
-        )
-        with progress(None, "mine") as advance:
-            write_dpr_examples(config.output, some(counted(mined, advance), config.questions))
+    searcher = bm25_of(list(passages.values()), progress=progress)
+    mined = mine_hard_negatives(
+        read_examples(config.questions, passages, searcher, config.depth),
+        searcher,
+        passages,
+        depth=config.depth,
+        num_hard_negatives=config.num_hard_negatives,
+        report=report,
+    )
+    with progress(None, "mine") as advance:
+        write_dpr_examples(config.output, some(counted(mined, advance), config.questions))
     return report
 
 

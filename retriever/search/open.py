@@ -85,9 +85,9 @@ def _files_of(
         raise InputError(f"built without --bm25, so mode {mode} cannot be had", path=opened.path)
     vectors = lexical = None
     if mode != "dense":
-        from retriever.lexical.bm25 import Bm25Searcher
+        from retriever.index.bm25 import open_bm25
 
-        lexical = Bm25Searcher.load(opened.generation.bm25)
+        lexical = open_bm25(opened)
     if mode != "bm25":
         from retriever.index.vectors import map_vectors
 

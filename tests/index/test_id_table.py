@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retriever.data.hashes import hashes_of
 from retriever.errors import InputError
-from retriever.index.id_table import ABSENT, IdTable, hashes_of, write_id_table
+from retriever.index.id_table import ABSENT, IdTable, write_id_table
 
 
 def table(folder: Path, ids: list[str]) -> IdTable:

@@ -1,0 +1,13 @@
+"""64-bit hashes of strings, the same on every machine."""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def hashes_of(strings: Iterable[str]) -> NDArray[np.uint64]:
+    """(n,) hashes: of ten million strings two are alike with a probability of one in three hundred thousand."""
+    digests = (blake2b(each.encode("utf-8", "surrogatepass"), digest_size=8).digest() for each in strings)
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)

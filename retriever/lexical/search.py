@@ -1,0 +1,161 @@
+"""Ranking passages by BM25, block by block, the best of all merged."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.data.hashes import hashes_of
+from retriever.lexical.analyser import Analyser
+from retriever.lexical.block import Block
+from retriever.lexical.formula import Formula
+from retriever.records import Ranking
+
+FREQUENT = 8
+"""A word that more than an eighth of a block's passages hold is added to all of them at once, which is faster than one by one."""
+
+CACHED_BYTES = 2**28
+"""What such words may take of the memory, as they were last needed."""
+
+TINY = float(np.finfo(np.float64).tiny)
+
+
+class Bm25:
+    """Scores passages by row.
+
+    Scores are sums in float64. In a corpus of a few passages they can be 0 or below, as BM25Okapi's can: a word in half of the
+    passages or more has an idf that is not positive. A passage that shares no word with the query is not found.
+
+    Args:
+        blocks: all passages, in the order of their rows.
+        gone: rows of each block that were removed.
+        formula: of all passages that are there.
+    """
+
+    def __init__(self, blocks: Sequence[Block], gone: Sequence[NDArray[np.int64]], formula: Formula) -> None:
+        self._blocks, self._gone, self._formula = blocks, gone, formula
+        self._norms: list[NDArray[np.float64] | None] = [None] * len(blocks)
+        self._columns: OrderedDict[tuple[int, int], NDArray[np.float64]] = OrderedDict()
+        self._cached = 0
+
+    def best(self, words: Sequence[str], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The best passages that hold any of the words.
+
+        Args:
+            words: of the query; one that is there twice counts twice.
+            k: at most so many passages, at least 1.
+
+        Returns:
+            Rows and scores, best first; equal scores by lower row.
+        """
+        times = Counter(words)
+        hashes = hashes_of(times)
+        idf = self._formula.idf(hashes)
+        known = ~np.isnan(idf)
+        factors = np.fromiter(times.values(), np.float64)[known] * idf[known]
+        rows, scores, start = [np.empty(0, np.int64)], [np.empty(0)], 0
+        floor = -np.inf
+        for number, block in enumerate(self._blocks):
+            found, of_found = self._best_of(number, hashes[known], factors, k, floor)
+            rows.append(found + start)
+            scores.append(of_found)
+            start += len(block)
+            if len(self._blocks) > 1 and sum(map(len, scores)) >= k:
+                floor = _kth_largest(np.concatenate(scores), k)
+        all_rows, all_scores = np.concatenate(rows), np.concatenate(scores)
+        order = np.argsort(-all_scores, kind="stable")[:k]
+        return all_rows[order], all_scores[order]
+
+    def _best_of(
+        self, number: int, words: NDArray[np.uint64], factors: NDArray[np.float64], k: int, floor: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Of one block: rows in rising order, with the k best among them, and their scores."""
+        block, places = self._blocks[number], self._blocks[number].places(words)
+        there = places >= 0
+        if not there.any():
+            return np.empty(0, np.int64), np.empty(0)
+        places, factors = places[there], factors[there]
+        scores = np.zeros(len(block))
+        for place, factor in zip(places.tolist(), factors.tolist(), strict=True):
+            span = block.postings(place)
+            if FREQUENT * (span.stop - span.start) > len(block):
+                scores += factor * self._column(number, place)
+            else:
+                rows = block.rows[span]
+                scores[rows] += self._formula.weights(factor, block.counts[span], self._norm(number)[rows])
+        scores[self._gone[number]] = -np.inf
+        if (factors > 0).all():
+            spans = [block.postings(place) for place in places.tolist()]
+            found = np.flatnonzero(scores >= max(TINY, floor, _floor(block, scores, spans, k)))
+        else:  # weights of 0 or below: a score says nothing about whether a word occurred
+            every = np.concatenate([block.rows[block.postings(place)] for place in places.tolist()])
+            found = np.unique(every)
+            found = found[~np.isneginf(scores[found])].astype(np.int64)
+        if len(found) > 4 * k:
+            found = found[scores[found] >= _kth_largest(scores[found], k)]
+        return found, scores[found]
+
+    def _norm(self, number: int) -> NDArray[np.float64]:
+        norms = self._norms[number]
+        if norms is None:
+            norms = self._norms[number] = self._formula.norms(self._blocks[number].lengths)
+        return norms
+
+    def _column(self, number: int, place: int) -> NDArray[np.float64]:
+        """(N,) what a frequent word with an idf of 1 adds to each passage of a block; kept while there is room."""
+        key = number, place
+        if key in self._columns:
+            self._columns.move_to_end(key)
+            return self._columns[key]
+        block = self._blocks[number]
+        span, column = block.postings(place), np.zeros(len(block))
+        rows = block.rows[span]
+        column[rows] = self._formula.weights(1.0, block.counts[span], self._norm(number)[rows])
+        self._columns[key] = column
+        self._cached += column.nbytes
+        while self._cached > CACHED_BYTES and len(self._columns) > 1:
+            _, dropped = self._columns.popitem(last=False)
+            self._cached -= dropped.nbytes
+        return column
+
+
+class Bm25Searcher:
+    """Ranks passages by BM25.
+
+    Args:
+        bm25: scores rows.
+        analyser: cuts questions into words as the passages were.
+        ids_of: rows → ids.
+    """
+
+    def __init__(
+        self, bm25: Bm25, analyser: Analyser, ids_of: Callable[[NDArray[np.int64]], Sequence[str]]
+    ) -> None:
+        self._bm25, self._analyser, self._ids_of = bm25, analyser, ids_of
+
+    def search(self, queries: Sequence[str], k: int) -> list[Ranking]:
+        """One ranking per query: the best k passages of those that share a word with it."""
+        if k < 1:
+            raise ValueError(f"k must be at least 1, got {k}")
+        found = [self._bm25.best(self._analyser(query), k) for query in queries]
+        ids = iter(self._ids_of(np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in found)])))
+        return [Ranking([next(ids) for _ in rows], scores) for rows, scores in found]
+
+
+def _floor(block: Block, scores: NDArray[np.float64], spans: Sequence[slice], k: int) -> float:
+    """A score that at least k passages reach, or one that all do.
+
+    The k-th best of any k passages or more is a lower bound of the k-th best of all. The passages of the rarest word give a
+    high one, so that the k best are then picked from a small part of the block.
+    """
+    long_enough = [span for span in spans if span.stop - span.start >= k]
+    if not long_enough:
+        return -np.inf
+    rarest = min(long_enough, key=lambda span: int(span.stop - span.start))
+    return _kth_largest(scores[block.rows[rarest]], k)
+
+
+def _kth_largest(values: NDArray[np.float64], k: int) -> float:
+    """The k-th largest of k values or more."""
+    return float(np.partition(values, len(values) - k)[len(values) - k])
