@@ -2,6 +2,7 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,19 @@ from retriever.lexical.block import Block
 from retriever.lexical.formula import Formula
 from retriever.records import Ranking
 
-FREQUENT = 8
-"""A word that more than an eighth of a block's passages hold is added to all of them at once, which is faster than one by one."""
+FREQUENT = 32
+"""A word that more than one in so many passages of a block hold is added to all of them at once, which is faster than one by one."""
+
+MARGIN = 1 - 1e-5
+"""Scores are first summed in float32, whose errors are smaller than this; whatever may be among the best is then summed in float64."""
+
+PLACES = 9
+"""Sums in another order differ in their last bits: scores are rounded, so that equal passages have equal scores in any block."""
 
 CACHED_BYTES = 2**28
 """What such words may take of the memory, as they were last needed."""
 
-TINY = float(np.finfo(np.float64).tiny)
+TINY = float(np.finfo(np.float32).tiny)
 
 
 class Bm25:
@@ -36,7 +43,7 @@ class Bm25:
     def __init__(self, blocks: Sequence[Block], gone: Sequence[NDArray[np.int64]], formula: Formula) -> None:
         self._blocks, self._gone, self._formula = blocks, gone, formula
         self._norms: list[NDArray[np.float64] | None] = [None] * len(blocks)
-        self._columns: OrderedDict[tuple[int, int], NDArray[np.float64]] = OrderedDict()
+        self._columns: OrderedDict[tuple[int, int], _Column] = OrderedDict()
         self._cached = 0
 
     def best(self, words: Sequence[str], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -75,26 +82,46 @@ class Bm25:
         there = places >= 0
         if not there.any():
             return np.empty(0, np.int64), np.empty(0)
-        places, factors = places[there], factors[there]
-        scores = np.zeros(len(block))
-        for place, factor in zip(places.tolist(), factors.tolist(), strict=True):
-            span = block.postings(place)
-            if FREQUENT * (span.stop - span.start) > len(block):
-                scores += factor * self._column(number, place)
-            else:
-                rows = block.rows[span]
-                scores[rows] += self._formula.weights(factor, block.counts[span], self._norm(number)[rows])
+        spans = [block.postings(place) for place in places[there].tolist()]
+        rare: list[tuple[int, float, slice]] = []
+        frequent: list[tuple[int, float, slice]] = []
+        for each in zip(places[there].tolist(), factors[there].tolist(), spans, strict=True):
+            is_frequent = FREQUENT * (each[2].stop - each[2].start) > len(block)
+            (frequent if is_frequent else rare).append(each)
+        exact = self._sum_of(number, rare)  # (N,) float64
+        scores = exact.astype(np.float32)
+        added = np.empty_like(scores)
+        columns = [(self._column(number, place), factor) for place, factor, _ in frequent]
+        for column, factor in columns:
+            scores += np.multiply(column.weights, np.float32(factor), out=added)
         scores[self._gone[number]] = -np.inf
         if (factors > 0).all():
-            spans = [block.postings(place) for place in places.tolist()]
-            found = np.flatnonzero(scores >= max(TINY, floor, _floor(block, scores, spans, k)))
+            lowest = max(TINY, MARGIN * max(floor, _floor(block, scores, spans, k)))
+            found = np.flatnonzero(scores >= lowest)
         else:  # weights of 0 or below: a score says nothing about whether a word occurred
-            every = np.concatenate([block.rows[block.postings(place)] for place in places.tolist()])
-            found = np.unique(every)
-            found = found[~np.isneginf(scores[found])].astype(np.int64)
-        if len(found) > 4 * k:
-            found = found[scores[found] >= _kth_largest(scores[found], k)]
-        return found, scores[found]
+            found = np.unique(np.concatenate([block.rows[span] for span in spans])).astype(np.int64)
+            found = found[~np.isneginf(scores[found])]
+        if len(found) > 4 * k and (factors > 0).all():
+            found = found[scores[found] >= MARGIN * _kth_largest(scores[found], k)]
+        total, norms = exact[found], self._norm(number)[found]
+        for column, factor in columns:
+            total += self._formula.weights(factor, column.counts[found], norms)
+        return found, np.round(total, PLACES)
+
+    def _sum_of(self, number: int, words: Sequence[tuple[int, float, slice]]) -> NDArray[np.float64]:
+        """(N,) what words add to the passages of a block, posting by posting."""
+        block, norms = self._blocks[number], self._norm(number)
+        rows = [block.rows[span] for _, _, span in words]
+        weights = [
+            self._formula.weights(factor, block.counts[span], norms[own])
+            for (_, factor, span), own in zip(words, rows, strict=True)
+        ]
+        if not rows:
+            return np.zeros(len(block))
+        found: NDArray[np.float64] = np.bincount(
+            np.concatenate(rows), np.concatenate(weights), len(block)
+        ).astype(np.float64, copy=False)
+        return found
 
     def _norm(self, number: int) -> NDArray[np.float64]:
         norms = self._norms[number]
@@ -102,22 +129,42 @@ class Bm25:
             norms = self._norms[number] = self._formula.norms(self._blocks[number].lengths)
         return norms
 
-    def _column(self, number: int, place: int) -> NDArray[np.float64]:
-        """(N,) what a frequent word with an idf of 1 adds to each passage of a block; kept while there is room."""
+    def _column(self, number: int, place: int) -> "_Column":
+        """A frequent word in all passages of a block; kept while there is room."""
         key = number, place
         if key in self._columns:
             self._columns.move_to_end(key)
             return self._columns[key]
         block = self._blocks[number]
-        span, column = block.postings(place), np.zeros(len(block))
-        rows = block.rows[span]
-        column[rows] = self._formula.weights(1.0, block.counts[span], self._norm(number)[rows])
+        span = block.postings(place)
+        rows, counts = block.rows[span], block.counts[span]
+        column = _Column(np.zeros(len(block), np.uint16), np.zeros(len(block), np.float32))
+        column.counts[rows] = counts
+        column.weights[rows] = self._formula.weights(1.0, counts, self._norm(number)[rows])
         self._columns[key] = column
         self._cached += column.nbytes
         while self._cached > CACHED_BYTES and len(self._columns) > 1:
             _, dropped = self._columns.popitem(last=False)
             self._cached -= dropped.nbytes
         return column
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A frequent word.
+
+    Attributes:
+        counts: (N,) uint16, how often it is in each passage of a block.
+        weights: (N,) float32, what it adds to each if its idf is 1.
+    """
+
+    counts: NDArray[np.uint16]
+    weights: NDArray[np.float32]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both."""
+        return self.counts.nbytes + self.weights.nbytes
 
 
 class Bm25Searcher:
@@ -143,7 +190,7 @@ class Bm25Searcher:
         return [Ranking([next(ids) for _ in rows], scores) for rows, scores in found]
 
 
-def _floor(block: Block, scores: NDArray[np.float64], spans: Sequence[slice], k: int) -> float:
+def _floor(block: Block, scores: NDArray[np.float32], spans: Sequence[slice], k: int) -> float:
     """A score that at least k passages reach, or one that all do.
 
     The k-th best of any k passages or more is a lower bound of the k-th best of all. The passages of the rarest word give a
@@ -156,6 +203,6 @@ def _floor(block: Block, scores: NDArray[np.float64], spans: Sequence[slice], k:
     return _kth_largest(scores[block.rows[rarest]], k)
 
 
-def _kth_largest(values: NDArray[np.float64], k: int) -> float:
+def _kth_largest(values: NDArray[np.floating], k: int) -> float:
     """The k-th largest of k values or more."""
     return float(np.partition(values, len(values) - k)[len(values) - k])
