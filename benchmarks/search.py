@@ -200,7 +200,7 @@ class Files:
 
     def _made(self) -> tuple[Approximate, Approximate]:
         vectors, queries = np.load(self.vectors, mmap_mode="r"), np.load(self.queries)
-        truth = Truth.of_questions(queries, Parts.of([vectors]), torch.device("cpu"))
+        truth = Truth.of_queries(queries, Parts.of([vectors]), torch.device("cpu"))
         lists = default_lists(self.count)
 
         factory = factory_of("ivf-pq", dimension=DIMENSION, count=self.count, lists=None)

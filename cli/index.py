@@ -94,12 +94,17 @@ def tune(config: IndexTuneConfig, as_json: bool = False) -> None:
         ]
         for each in trades
     ]
-    print_table(f"{config.index}: * = no other is better in recall, speed and memory", columns, rows)
+    print_table(
+        f"{config.index}: search alone, questions encoded; * = no other is better in recall, speed and memory",
+        columns,
+        rows,
+    )
 
 
 def show(opened: "OpenIndex") -> None:
     """What an index consists of now."""
     manifest = opened.manifest
     print_line(
-        f"{opened.path}: {manifest.count} passages (segments: {len(manifest.segments)}, removed: {manifest.removed})"
+        f"{opened.path}: {manifest.count} passages (segments: {len(manifest.segments)}, removed since the last compact: "
+        f"{manifest.removed})"
     )

@@ -4,10 +4,14 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.output import print_json, print_table
 from retriever.config import InfoConfig
 from retriever.errors import InputError
+
+if TYPE_CHECKING:
+    from retriever.index.layout import Manifest
 
 
 def info(config: InfoConfig, as_json: bool = False) -> None:
@@ -18,7 +22,12 @@ def info(config: InfoConfig, as_json: bool = False) -> None:
             raise InputError(f"bench measures an index, this is a {kind}", path=Path(config.path))
         from retriever.search.speed import measure_speed
 
-        facts = {**facts, "bench": measure_speed(Path(config.path))}
+        facts = {
+            **facts,
+            "bench": {
+                name: float(f"{value:.4g}") for name, value in measure_speed(Path(config.path)).items()
+            },
+        }
     if as_json:
         print_json({"kind": kind, "path": config.path, **facts})
         return
@@ -40,10 +49,20 @@ def facts_of(name: str) -> tuple[str, Mapping[str, object]]:
     if (folder / "CURRENT").is_file() or (folder / "shards").is_dir():
         from retriever.index.opened import OpenIndex
 
-        return "index", asdict(OpenIndex.open(folder).manifest)
+        return "index", index_facts(OpenIndex.open(folder).manifest)
     if (folder / "config.json").is_file() and (folder / "model").is_dir():
         return "run", run_facts(folder)
     return "model", model_facts(name)
+
+
+def index_facts(manifest: "Manifest") -> dict[str, object]:
+    """The manifest, its files summed up."""
+    files = [*manifest.files.values(), *(each for one in manifest.segments for each in one.files.values())]
+    return {
+        **asdict(manifest),
+        "segments": [{"name": each.name, "count": each.count} for each in manifest.segments],
+        "files": {"number": len(files), "bytes": sum(each["bytes"] for each in files)},
+    }
 
 
 def model_facts(name: str) -> dict[str, object]:

@@ -67,6 +67,8 @@ def queries_of(config: SearchConfig) -> Iterator["Query"]:
 
         yield from (each.query for each in read_questions(config.questions))
     elif config.question is not None:
+        if not config.question.strip():
+            raise InputError("the question is empty")
         yield Query("1", readable(config.question))
     else:
         for number, text in enumerate(typed_questions(), start=1):
@@ -154,6 +156,9 @@ def snippet(text: str, question: str) -> str:
 
 def show_ranking(query: "Query", ranking: "Ranking", passages: Mapping[str, "Passage"]) -> None:
     """One question's passages as a table."""
+    if not len(ranking.ids):
+        sys.stderr.write(f"no passage has any of the words of '{query.text}'\n")
+        return
     found = [(rank, hit, passages[hit.id]) for rank, hit in enumerate(ranking, start=1)]
     rows = [
         (rank, hit.score, hit.id, passage.title, snippet(passage.text, query.text))

@@ -462,7 +462,7 @@ class IndexConfig(EncodingConfig):
     questions: Path | None = setting(
         "Questions with which the recall is measured.",
         default=None,
-        source="500 of the passages stand in for questions",
+        source="the first words of 500 passages stand in for questions",
     )
     bm25: bool = setting("Also build a BM25 index, for --mode bm25 and hybrid.", default=False)
     bm25_formula: Bm25Formula = setting(
@@ -548,7 +548,9 @@ class IndexTuneConfig(IndexModelConfig):
     """Tuning"""
 
     questions: Path | None = setting(
-        "Questions to measure with.", default=None, source="500 of the passages stand in for questions"
+        "Questions to measure with.",
+        default=None,
+        source="the first words of 500 passages stand in for questions",
     )
     recipes: tuple[IndexRecipe, ...] = setting(
         "Other recipes to build in memory and measure beside the index's own; may be repeated.", default=()

@@ -81,7 +81,8 @@ def embed_corpus(
         folder.mkdir()
     if (other := _difference(made_with, folder)) is not None:
         raise InputError(
-            f"the shards here were made with {other}: name another folder, or delete them", path=folder
+            f"the shards here were made with {other}: name another folder, or give what they were made with",
+            path=folder,
         )
     for leftover in _leftovers(folder):
         leftover.unlink()
@@ -187,6 +188,13 @@ def _difference(asked: Mapping[str, object], folder: Path) -> str | None:
     found = read_json(folder / MANIFEST)
     if not isinstance(found, dict):
         raise InputError("expected a JSON object", path=folder / MANIFEST)
-    different = (key for key, value in asked.items() if found.get(key) != value)
-    key = next(different, None)
-    return None if key is None else f"{key} {found.get(key)}, not {asked[key]}"
+    different = [key for key, value in asked.items() if found.get(key) != value]
+    if "passages" in different and found.get("count") != asked["count"]:
+        return f"{found.get('count')} other passages, not these {asked['count']}"
+    said = [f"{key} {_shown(found.get(key))}, not {_shown(asked[key])}" for key in different]
+    return "; ".join(said) or None
+
+
+def _shown(value: object) -> object:
+    """A hash by its beginning."""
+    return f"{value[:12]}…" if isinstance(value, str) and len(value) == 64 else value

@@ -4,15 +4,17 @@ import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from retriever.config import IndexConfig
+from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
 from retriever.data.dpr import read_question_texts
-from retriever.data.files import require_new_folder
+from retriever.data.files import read_json, require_new_folder
 from retriever.data.folders import locked
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.shards import KEPT, MANIFEST, require_no_strangers
@@ -24,6 +26,7 @@ from retriever.index.layout import (
     CURRENT,
     GENERATION,
     LOCK,
+    PASSAGES,
     SEGMENTS,
     SHARDS,
     Manifest,
@@ -58,6 +61,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
         InputError: bad passages or model, or an output folder that holds something else. Nothing is left behind then,
             but for shards that were there before.
     """
+    config = _as_in_folder(config)
     _require_free(config.output)
     questions = read_question_texts(config.questions)  # what is wrong with them is said before the encoding
     model = PassageModel.of(config).load()
@@ -90,7 +94,8 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
         plan = planned.plan
         folder = segment_folder(config.output, segment.name)
         files = vector_files(folder, segment.files)
-        search, recall = _turned_up(config, questions, plan, model, files, parts)
+        table = PassageTable(folder / PASSAGES)
+        search, recall = _turned_up(config, questions, plan, model, files, parts, table)
         settings = model.passage.settings
         manifest = Manifest(
             recipe=plan.recipe,
@@ -124,7 +129,7 @@ class _Planned:
     def __init__(self, config: IndexConfig, dimension: int) -> None:
         self.config, self.dimension = config, dimension
 
-    def empty(self, count: int) -> tuple[FaissIndex, int]:
+    def empty(self, table: PassageTable) -> tuple[FaissIndex, int]:
         """Choose, say what it will take, and make the index.
 
         Raises:
@@ -133,17 +138,19 @@ class _Planned:
         config = self.config
         self.plan = Plan.of(
             config.recipe,
-            count=count,
+            count=len(table),
             dimension=self.dimension,
             lists=config.lists,
             max_memory=None if config.max_memory is None else int(1e9 * config.max_memory),
             target_recall=config.target_recall,
             bm25=config.bm25,
         )
-        keeps_shards = config.keep_shards or config.vectors is not None
         logger.info(
             self.plan.describe(
-                config.dtype, keeps_shards=keeps_shards, rate=lambda: product_rate(self.dimension)
+                table.path.stat().st_size,
+                None if config.vectors is not None else config.dtype,
+                keeps_shards=config.keep_shards,
+                rate=lambda: product_rate(self.dimension),
             )
         )
         needed = self.plan.vector_bytes + self.plan.id_bytes + self.plan.bm25_bytes
@@ -165,6 +172,7 @@ def _turned_up(
     model: DualEncoder,
     files: Sequence[Path],
     parts: Parts,
+    table: PassageTable,
 ) -> tuple[Settings, dict[str, float | str] | None]:
     """The search settings that reach the target, and the recall that they have; none for exact search."""
     if RECIPES[plan.recipe].exact:
@@ -174,7 +182,7 @@ def _turned_up(
             )
         return {}, None
     count = parts.count
-    truth = Truth.of(questions, model, parts)
+    truth = Truth.of(questions, model, parts, table)
     index = FaissIndex.load(files, count)
     settings, reached = truth.turn_up(index, RECIPES[plan.recipe].ladder(index.lists), config.target_recall)
     logger.info(
@@ -219,6 +227,19 @@ def _require_free(output: Path) -> None:
         left.remove(output / SHARDS)
     if left:
         require_new_folder(output)
+
+
+def _as_in_folder(config: IndexConfig) -> IndexConfig:
+    """The config with shard size and data type of the shards that are there: those of ``--vectors``, or of a killed build."""
+    file = (config.vectors or config.output / SHARDS) / MANIFEST
+    values = read_json(file) if file.is_file() else None
+    if not isinstance(values, dict):
+        return config
+    there = {name: values[name] for name in ("shard_size", "dtype") if name in values}
+    for name, value in there.items():
+        if getattr(config, name) != value:
+            logger.info("%s %s, as in %s", name, value, file.parent)
+    return replace(config, **there)
 
 
 def _mark_kept(config: IndexConfig) -> None:

@@ -25,6 +25,10 @@ class FaissIndex:
 
     def __init__(self, dimension: int, factory: str = "Flat") -> None:
         self._hold([faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)])
+        if (quantizer := _product_quantizer(self._parts[0])) is not None:
+            quantizer.cp.min_points_per_centroid = (
+                1  # it says so once for each part: recall is measured instead
+            )
         self._read_only = False
 
     def _hold(self, parts: Sequence[faiss.Index]) -> None:
@@ -168,6 +172,14 @@ class FaissIndex:
         if len(loaded):
             raise InputError(f"holds {len(loaded)} vectors, expected none", path=file)
         return loaded
+
+
+def _product_quantizer(index: faiss.Index) -> faiss.ProductQuantizer | None:
+    try:
+        found: faiss.ProductQuantizer | None = getattr(faiss.extract_index_ivf(index), "pq", None)
+    except RuntimeError:
+        return None
+    return found
 
 
 def _read(file: Path, flags: int) -> faiss.Index:

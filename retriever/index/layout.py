@@ -173,9 +173,11 @@ class Manifest:
         """How much of what exact search finds a search finds, in words."""
         if self.recall is None:
             return f"{self.recipe} is exact"
-        measured = ", ".join(f"{name} {value}" for name, value in self.recall.items())
+        values = dict(self.recall)
+        queries, kind, passages = (values.pop(name) for name in ("queries", "queries_are", "passages"))
+        measured = ", ".join(f"{name} {value}" for name, value in values.items())
         settings = "".join(f", {name} {value}" for name, value in self.search.items())
-        return f"{self.recipe}{settings}; measured {measured}"
+        return f"{self.recipe}{settings}; {measured}, measured with {queries} {kind} on {passages} passages"
 
 
 @dataclass(frozen=True)
@@ -341,7 +343,8 @@ def _read(generation: Generation) -> Manifest:
         )
     if file_sha256(generation.manifest) != generation.manifest_sha256:
         raise InputError(
-            "its content is not what was written: the index is damaged", path=generation.manifest
+            "its content is not what was written: the index is damaged, build it again",
+            path=generation.manifest,
         )
     try:
         model, segments = values["model"], values["segments"]
@@ -385,12 +388,15 @@ def check_files(folder: Path, files: Files, *, whole: bool = False) -> None:
         found = file.stat().st_size if file.is_file() else 0
         if found != expected["bytes"]:
             raise InputError(
-                f"expected {expected['bytes']} bytes, found {found}: the index is damaged", path=file
+                f"expected {expected['bytes']} bytes, found {found}: the index is damaged, build it again",
+                path=file,
             )
         if _head_sha256(file) != expected["head_sha256"] or (
             whole and file_sha256(file) != expected["sha256"]
         ):
-            raise InputError("its content is not what was written: the index is damaged", path=file)
+            raise InputError(
+                "its content is not what was written: the index is damaged, build it again", path=file
+            )
 
 
 def _head_sha256(file: Path) -> str:

@@ -118,25 +118,39 @@ class Plan:
         training, adding = self.work
         return training / rate, adding / rate
 
-    def describe(self, dtype: VectorType, *, keeps_shards: bool, rate: Callable[[], float]) -> str:
+    def describe(
+        self,
+        passage_bytes: int,
+        shards: VectorType | None,
+        *,
+        keeps_shards: bool,
+        rate: Callable[[], float],
+    ) -> str:
         """For people.
 
         Args:
-            dtype: of the shards.
-            keeps_shards: whether they are there already, or stay.
+            passage_bytes: of the passages themselves, on the disk.
+            shards: data type of the vectors on their way; None: they lie in another folder.
+            keeps_shards: whether they stay.
             rate: measures floating point operations a second.
         """
         files = "" if self.num_files == 1 else f" in {self.num_files} files"
-        shards = "" if keeps_shards else " (shards, gone when it is done)"
+        size = self.vector_bytes + self.id_bytes + self.bm25_bytes + passage_bytes
+        disk = f"on the disk {readable_bytes(size)}{files}"
+        if shards is not None:
+            disk += f", and {readable_bytes(self.shard_bytes(shards))} of shards"
+            disk += "" if keeps_shards else " until it is done"
         parts = [
             f"{self.count} passages; recipe {self.recipe} ({self.factory}): {RECIPES[self.recipe].when}",
-            f"on the disk {readable_bytes(self.vector_bytes + self.id_bytes + self.bm25_bytes)}{files} and "
-            f"{readable_bytes(self.shard_bytes(dtype))} of vectors as they were encoded{shards}",
+            disk,
             f"memory at most about {readable_bytes(self.memory_bytes)} and the model",
         ]
         if self.lists:
             training, adding = self.seconds(rate())
-            parts.append(f"training about {readable_time(training)}, adding about {readable_time(adding)}")
+            if training + adding > 1:
+                parts.append(
+                    f"training about {readable_time(training)}, adding about {readable_time(adding)}"
+                )
         return "; ".join(parts)
 
 

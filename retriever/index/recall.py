@@ -13,12 +13,12 @@ from retriever.index.exact import ExactSearch
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.parts import Parts
 from retriever.index.recipes import Settings
-from retriever.index.sample import sample_vectors
+from retriever.records import Passage
 
 logger = logging.getLogger(__name__)
 
 DEPTH = 10
-NUM_QUERIES = 500
+NUM_QUERIES, WORDS = 500, 8
 
 
 @dataclass(frozen=True)
@@ -28,37 +28,50 @@ class Truth:
     Attributes:
         queries: (Q, D).
         rows: (Q, DEPTH) the best rows.
-        own: (Q,) row of the passage that stands in for the question, and is not to be found; None: they are questions.
+        queries_are: questions, or what stands in for them.
     """
 
     queries: NDArray[np.float32]
     rows: NDArray[np.int64]
-    own: NDArray[np.int64] | None = None
+    queries_are: str = "questions"
 
     @classmethod
-    def of_questions(cls, queries: NDArray[np.float32], parts: Parts, device: torch.device) -> "Truth":
+    def of_queries(
+        cls,
+        queries: NDArray[np.float32],
+        parts: Parts,
+        device: torch.device,
+        *,
+        queries_are: str = "questions",
+    ) -> "Truth":
         """For (Q, D) embedded questions over the vectors of an index, in the order of its rows."""
         _, rows = ExactSearch(parts, device).search(queries, DEPTH)
-        return cls(queries, rows)
+        return cls(queries, rows, queries_are)
 
     @classmethod
-    def of_passages(cls, parts: Parts, device: torch.device) -> "Truth":
-        """Passages stand in for questions: each is to find those that are nearest to it, itself left out."""
-        queries, own = sample_vectors(parts, NUM_QUERIES, seed=1)
-        _, rows = ExactSearch(parts, device).search(queries, DEPTH + 1)
-        return cls(queries, without_own(rows, own), own)
+    def of(
+        cls,
+        questions: Sequence[str] | None,
+        model: DualEncoder,
+        parts: Parts,
+        passages: Sequence[Passage],
+    ) -> "Truth":
+        """For questions, or for what stands in for them, on the model's device.
 
-    @classmethod
-    def of(cls, questions: Sequence[str] | None, model: DualEncoder, parts: Parts) -> "Truth":
-        """``of_questions``, which the model encodes, or without questions ``of_passages``, on the model's device."""
+        Args:
+            questions: None: the first words of some passages. (Whole passages would be found more easily than questions are.)
+            model: encodes them.
+            parts: the vectors of the index.
+            passages: in the order of these vectors.
+        """
+        queries_are = "questions"
         if questions is None:
-            return cls.of_passages(parts, model.query.device)
-        return cls.of_questions(model.encode_queries(questions), parts, model.query.device)
-
-    @property
-    def queries_are(self) -> str:
-        """For the manifest."""
-        return "questions" if self.own is None else "passages"
+            generator = np.random.default_rng(1)
+            places = generator.choice(parts.count, min(NUM_QUERIES, parts.count), replace=False)
+            questions = [beginning(passages[place]) for place in np.sort(places).tolist()]
+            queries_are = "beginnings of passages"
+        queries = model.encode_queries(questions)
+        return cls.of_queries(queries, parts, model.query.device, queries_are=queries_are)
 
     def report(self, recall: float, passages: int) -> dict[str, float | str]:
         """What the manifest says of a recall that was measured with this."""
@@ -71,9 +84,7 @@ class Truth:
 
     def recall_of(self, index: FaissIndex) -> float:
         """Recall@10: the share of what exact search finds that the index finds."""
-        _, rows = index.search(self.queries, DEPTH + (self.own is not None))
-        if self.own is not None:
-            rows = without_own(rows, self.own)
+        _, rows = index.search(self.queries, DEPTH)
         return recall(rows, self.rows)
 
     def turn_up(self, index: FaissIndex, ladder: Sequence[Settings], target: float) -> tuple[Settings, float]:
@@ -104,8 +115,6 @@ def recall(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
     return float((truth[:, :, None] == found[:, None, :]).any(2).mean())
 
 
-def without_own(rows: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(Q, K) rows → (Q, K - 1): each without its own, or without the last where its own was not found."""
-    keep = rows != own[:, None]
-    keep[keep.all(1), -1] = False
-    return rows[keep].reshape(len(rows), -1)
+def beginning(passage: Passage) -> str:
+    """What stands in for a question: about as many of the passage's words as questions have."""
+    return " ".join((passage.text or passage.title).split()[:WORDS])

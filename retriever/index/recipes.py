@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from retriever.choices import IndexRecipe, RecipeRequest
 from retriever.errors import InputError
+from retriever.readable import readable_bytes
 
 Settings = Mapping[str, int]
 """What a search is turned up with: FAISS's parameters by name."""
@@ -190,5 +191,6 @@ def choose_recipe(
     smallest = wanted[-1]
     needed = count * RECIPES[smallest].bytes_per_vector(dimension)
     raise InputError(
-        f"{count} vectors of {dimension} numbers take {needed / 1e9:.2f} GB as {smallest}, more than --max-memory allows"
+        f"{count} vectors of {dimension} numbers take {readable_bytes(needed)} as {smallest}, more than --max-memory allows "
+        f"({readable_bytes(max_memory or 0)})"
     )

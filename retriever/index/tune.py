@@ -83,7 +83,7 @@ def tune_index(config: IndexTuneConfig, *, progress: Progress = no_progress) -> 
         )
     parts = stored_vectors(opened)
     model = model_of(config, opened.manifest)
-    truth = Truth.of(read_question_texts(config.questions), model, parts)
+    truth = Truth.of(read_question_texts(config.questions), model, parts, opened.segments[0].passages)
     own = opened.manifest.recipe
     if not RECIPES[own].lossless:
         logger.warning(
@@ -173,6 +173,12 @@ def _apply(config: IndexTuneConfig, measured: OpenIndex, trades: Sequence[Trade]
     chosen = next(
         (each for each in trades if each.recall >= config.target_recall),
         max(trades, key=lambda each: each.recall),
+    )
+    logger.info(
+        "applied %s: recall@%d %.4f",
+        ", ".join(f"{name} {value}" for name, value in chosen.settings.items()) or "its only setting",
+        DEPTH,
+        chosen.recall,
     )
     if chosen.recall < config.target_recall:
         logger.warning(

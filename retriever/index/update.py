@@ -49,7 +49,7 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
             encoded_by(
                 model, index / ADDED, shard_size=config.shard_size, drop_others=True, progress=progress
             ),
-            empty=lambda count: _trained(opened),
+            empty=lambda table: _trained(opened),
             bm25=settings_of(opened),
             progress=progress,
         )
@@ -127,6 +127,7 @@ def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex
     with writer(index):
         opened = OpenIndex.open(index)
         if len(opened.segments) == 1 and not len(opened.removed):
+            logger.info("there is nothing to compact: one segment, and nothing was removed from it")
             return opened
         for each in opened.segments:  # what is damaged would be hashed anew, and be whole from then on
             check_files(each.folder, each.entry.files, whole=True)
@@ -134,7 +135,7 @@ def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex
             index,
             opened.passages(),
             lambda table, passages_sha256: stored_vectors(opened),
-            empty=lambda count: _trained(opened),
+            empty=lambda table: _trained(opened),
             bm25=settings_of(opened),
             progress=progress,
         )

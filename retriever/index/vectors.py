@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from retriever.errors import InputError
 from retriever.index.exact import ExactSearch
 from retriever.index.faiss_index import NOTHING, FaissIndex
 from retriever.index.opened import OpenIndex, OpenSegment
@@ -15,6 +16,9 @@ from retriever.records import Ranking
 
 EXACT_ON = ("cuda",)
 """Kinds of devices on which vectors that are held as they were are compared in torch; elsewhere FAISS is faster."""
+
+LARGEST_COSINE = 1.1
+"""More cannot come from rounding to 8 bits."""
 
 Found = tuple[NDArray[np.float32], NDArray[np.int64]]
 """(Q, k) scores and rows, best first."""
@@ -66,7 +70,13 @@ class SegmentedVectors:
             ),
             strict=True,
         )
-        return self._best(np.concatenate(scores, axis=1), np.concatenate(rows, axis=1), k)
+        best = np.concatenate(scores, axis=1)
+        if self._index.manifest.similarity == "cosine" and not (best[:, 0] < LARGEST_COSINE).all():
+            raise InputError(
+                f"a passage has a cosine of {best[:, 0].max():.3g}: the index is damaged, ctl index verify tells where",
+                path=self._index.path,
+            )
+        return self._best(best, np.concatenate(rows, axis=1), k)
 
     def _search_segment(
         self, vectors: RowIndex, segment: OpenSegment, queries: NDArray[np.float32], k: int

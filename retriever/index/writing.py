@@ -43,8 +43,8 @@ from retriever.records import Passage
 VectorsOf = Callable[[PassageTable, str], Parts]
 """The written passages and their SHA-256 → their vectors in that order; they may be read more than once."""
 
-EmptyOf = Callable[[int], tuple[FaissIndex, int]]
-"""Number of passages → an empty index, trained or not, and how many vectors go into one file."""
+EmptyOf = Callable[[PassageTable], tuple[FaissIndex, int]]
+"""The written passages → an empty index, trained or not, and how many vectors go into one file."""
 
 
 @contextmanager
@@ -99,7 +99,8 @@ def write_segment(
     folders = index / SEGMENTS
     with _new_folder(folders, next_name(folders)) as folder:
         count, passages_sha256 = write_passage_table(folder / PASSAGES, passages)
-        table, (found, rows_per_file) = PassageTable(folder / PASSAGES), empty(count)
+        table = PassageTable(folder / PASSAGES)
+        found, rows_per_file = empty(table)
         if bm25 is not None:
             count_words(index, table, bm25.analyser, passages_sha256=passages_sha256, progress=progress)
         parts = vectors_of(table, passages_sha256)

@@ -13,8 +13,6 @@ from retriever.index.opened import OpenIndex
 from retriever.search.open import open_searcher
 
 SINGLES, BATCH, ROUNDS, K = 100, 64, 3, 10
-WORDS = 8
-"""Of a passage that stands in for a question: about as many as questions have."""
 
 
 def measure_speed(index: Path, *, device: str = "auto") -> dict[str, float]:
@@ -53,9 +51,9 @@ def measure_speed(index: Path, *, device: str = "auto") -> dict[str, float]:
 
 def stand_ins(opened: OpenIndex) -> list[str]:
     """The first words of passages from the beginning of the index."""
-    texts = (passage.text for passage in opened.passages())
-    questions = [" ".join(text.split()[:WORDS]) for text in islice(texts, max(SINGLES, BATCH))]
-    found = [each for each in questions if each]
+    from retriever.index.recall import beginning  # with torch, as late as all of it
+
+    found = [text for each in islice(opened.passages(), max(SINGLES, BATCH)) if (text := beginning(each))]
     if not found:
         raise InputError("its first passages have no text to make questions of", path=opened.path)
     return found

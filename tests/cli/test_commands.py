@@ -152,12 +152,18 @@ def test_an_index_is_added_to_removed_from_compacted_and_verified(index, folder,
         return capsys.readouterr().out
 
     assert said("add", str(index), "--passages", str(more), "--device", "cpu") == (
-        f"{index}: 11 passages (segments: 2, removed: 0)\n"
+        f"{index}: 11 passages (segments: 2, removed since the last compact: 0)\n"
     )
-    assert said("remove", str(index), "p3", "p4") == f"{index}: 9 passages (segments: 2, removed: 2)\n"
+    assert (
+        said("remove", str(index), "p3", "p4")
+        == f"{index}: 9 passages (segments: 2, removed since the last compact: 2)\n"
+    )
     found = json.loads(said("verify", str(index), "--device", "cpu", "--json"))
     assert (found["passages"], found["removed"], found["sampled"]) == (9, 2, 11)
-    assert said("compact", str(index)) == f"{index}: 9 passages (segments: 1, removed: 0)\n"
+    assert (
+        said("compact", str(index))
+        == f"{index}: 9 passages (segments: 1, removed since the last compact: 0)\n"
+    )
     assert main(["search", str(index), "the cat plays the piano", "--json", *CPU]) == 0
     hits = [hit["id"] for hit in json.loads(capsys.readouterr().out)["hits"]]
     assert hits[0] == "new"

@@ -1,11 +1,14 @@
 import io
 import sys
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.search import batched, json_of, queries_of, show_ranking, snippet, typed_questions
 from retriever.config import SearchConfig
+from retriever.errors import InputError
 from retriever.records import Passage, Query, Ranking
 
 PASSAGES = {"a": Passage("a", "Text of a.", "Title A"), "b": Passage("b", "Text of b.")}
@@ -108,3 +111,16 @@ def test_a_batch_of_one_does_not_wait_for_the_next_question():
 
     next(batched(questions(), 1))
     assert asked == [0]
+
+
+def test_an_empty_question_is_refused() -> None:
+    config = SearchConfig(index=Path("index"), question=" ")
+    with pytest.raises(InputError) as error:
+        list(queries_of(config))
+    assert str(error.value) == "the question is empty"
+
+
+def test_a_question_that_finds_nothing_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+    show_ranking(Query("1", "the of"), Ranking((), ()), {})
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", "no passage has any of the words of 'the of'\n")

@@ -69,7 +69,7 @@ def test_it_finds_what_it_says_it_finds_and_lives_on(
     manifest = read_manifest(index)
     assert manifest.recall is not None
     assert manifest.recall["recall@10"] >= 0.9
-    assert manifest.recall["queries_are"] == "passages"
+    assert manifest.recall["queries_are"] == "beginnings of passages"
     assert overlap(ids(index), ids(exact)) > 0.8
     rows = int(100 * RECIPES[recipe].bytes_per_vector(32))
     monkeypatch.setattr("retriever.index.recipes.FILE_BYTES", rows)  # a hundred vectors to a file

@@ -308,12 +308,24 @@ def test_a_killed_build_goes_on_where_it_was_and_gives_the_same_bytes(
 
 def test_shards_of_another_corpus_are_not_used(config: IndexConfig, passages: list[Passage]) -> None:
     killed_after_shards(config, 1)
+    give = "name another folder, or give what they were made with"
     write_passages(config.passages, passages[:9])
     with pytest.raises(InputError) as error:
         build_index(config)
-    assert str(error.value).startswith(
-        f"{config.output / 'shards'}: the shards here were made with passages "
+    folder = config.output / "shards"
+    assert (
+        str(error.value) == f"{folder}: the shards here were made with 10 other passages, not these 9: {give}"
     )
+    write_passages(config.passages, passages[::-1])
+    said = rf"made with passages [0-9a-f]{{12}}…, not [0-9a-f]{{12}}…; max_length 32, not 16: {give}"
+    with pytest.raises(InputError, match=said):
+        build_index(changed(config, max_length=16))
+
+
+def test_a_killed_build_goes_on_with_the_shard_size_that_it_had(config: IndexConfig, tmp_path: Path) -> None:
+    whole = files(build_index(changed(config, output=tmp_path / "whole")))
+    killed_after_shards(config, 2)
+    assert files(build_index(changed(config, shard_size=5))) == whole
 
 
 def test_a_damaged_shard_is_encoded_again(config: IndexConfig, tmp_path: Path) -> None:
@@ -333,7 +345,10 @@ def test_a_file_of_another_size_is_a_damaged_index(config: IndexConfig) -> None:
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(InputError) as error:
         read_manifest(index)
-    assert str(error.value) == f"{file}: expected {size} bytes, found {size - 1}: the index is damaged"
+    assert (
+        str(error.value)
+        == f"{file}: expected {size} bytes, found {size - 1}: the index is damaged, build it again"
+    )
 
 
 def test_what_is_no_index_is_said_so(tmp_path: Path) -> None:

@@ -99,6 +99,15 @@ def test_an_index_of_these_vectors_is_the_index_that_encodes_itself(
     assert files(folder) == before
 
 
+def test_the_folder_says_in_which_type_and_shards_its_vectors_are(
+    config: EncodeConfig, tmp_path: Path
+) -> None:
+    folder = encode_corpus(changed(config, dtype="fp16", shard_size=2))
+    index = build_index(index_config(config, tmp_path / "index", vectors=folder))
+    half = build_index(index_config(config, tmp_path / "half", dtype="fp16", shard_size=2))
+    assert files(index) == files(half)
+
+
 def test_vectors_of_another_model_or_corpus_are_refused(
     config: EncodeConfig, tmp_path: Path, passages: list[Passage]
 ) -> None:

@@ -44,7 +44,7 @@ def test_an_empty_cluster_takes_half_of_another() -> None:
 @pytest.mark.parametrize("factory", ["IVF32,Flat", "IVF32,SQ8", "IVF32,PQ8x4fs,Refine(SQfp16)"])
 def test_an_index_takes_them(factory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus, recalls = clustered(4000, 0), []
-    truth = Truth.of_questions(clustered(200, 5), Parts.of([corpus]), CPU)
+    truth = Truth.of_queries(clustered(200, 5), Parts.of([corpus]), CPU)
     for on in ((), ("cpu",)):
         monkeypatch.setattr("retriever.index.sample.CENTROIDS_ON", on)
         index = FaissIndex(32, factory)

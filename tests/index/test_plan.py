@@ -37,17 +37,15 @@ def test_wikipedia_fits_into_24_gb() -> None:
     training, adding = plan.seconds(100e9)
     assert training == pytest.approx(2 * 64 * 16_384 * 16_384 * 768 * 10 / 100e9)
     assert adding == pytest.approx(2 * 21_015_324 * 16_384 * 768 / 100e9)
-    said = plan.describe("fp32", keeps_shards=False, rate=lambda: 100e9)
-    assert "17.1 GB in 8 files and 64.6 GB of vectors as they were encoded (shards, gone when" in said
+    said = plan.describe(14_000_000_000, "fp32", keeps_shards=False, rate=lambda: 100e9)
+    assert "on the disk 31.1 GB in 8 files, and 64.6 GB of shards until it is done; memory" in said
     assert "training about 44 min, adding about 88 min" in said
 
 
 def test_without_lists_there_is_nothing_to_wait_for() -> None:
     plan = Plan.of("flat", count=1000, dimension=10)
-    said = plan.describe("fp16", keeps_shards=True, rate=lambda: pytest.fail("measured for nothing"))
-    assert said.endswith(
-        "and 20 kB of vectors as they were encoded; memory at most about 300 MB and the model"
-    )
+    said = plan.describe(1000, None, keeps_shards=True, rate=lambda: pytest.fail("measured for nothing"))
+    assert said.endswith("; on the disk 57 kB; memory at most about 300 MB and the model")
 
 
 def test_a_rate_is_measured() -> None:
@@ -62,8 +60,7 @@ def test_a_build_says_what_it_takes_and_how_long_the_encoding(
     with caplog.at_level("INFO"):
         built(tmp_path, model_folder, "flat")
     said = "\n".join(caplog.messages)
-    assert (
-        "400 passages; recipe flat (Flat): exact, float32; on the disk 57.6 kB and 51.2 kB of vectors" in said
-    )
+    assert "400 passages; recipe flat (Flat): exact, float32; on the disk " in said
+    assert " kB, and 51.2 kB of shards until it is done; memory at most about" in said
     assert f"the disk of {tmp_path / 'index-flat'} has 100 kB free, and this needs 109 kB" in said
     assert said.index("400 passages; recipe") < said.index("encoding 400 passages will take about")

@@ -4,7 +4,7 @@ import torch
 
 from retriever.index.faiss_index import NOTHING, FaissIndex
 from retriever.index.parts import Parts
-from retriever.index.recall import Truth, recall, without_own
+from retriever.index.recall import Truth, recall
 from retriever.index.recipes import RECIPES, default_lists, factory_of
 from retriever.index.sample import sample_vectors
 from tests.index.test_recipes import clustered
@@ -17,11 +17,6 @@ def test_recall_is_the_share_of_the_truth_that_is_found() -> None:
     found = np.array([[4, 1, 9, NOTHING], [8, 7, 6, 5]])
     assert recall(found, truth) == pytest.approx(6 / 8)
     assert recall(found[:, :0], truth[:, :0]) == 1
-
-
-def test_a_passage_does_not_count_as_found_by_itself() -> None:
-    rows = np.array([[3, 1, 2], [0, 4, 5]])
-    assert without_own(rows, np.array([1, 9])).tolist() == [[3, 2], [0, 4]]
 
 
 def test_a_sample_has_the_rows_that_it_says() -> None:
@@ -45,15 +40,11 @@ def filled(corpus: np.ndarray) -> FaissIndex:
     return index
 
 
-@pytest.mark.parametrize("with_questions", [True, False])
-def test_the_search_is_turned_up_until_the_target_is_met_and_no_further(with_questions: bool) -> None:
+def test_the_search_is_turned_up_until_the_target_is_met_and_no_further() -> None:
     corpus = clustered(4000, 0)
     index, ladder = filled(corpus), RECIPES["ivf-flat"].ladder(default_lists(4000))
     parts = Parts.of([corpus[:1500], corpus[1500:]])
-    truth = (
-        Truth.of_questions(clustered(200, 5), parts, CPU) if with_questions else Truth.of_passages(parts, CPU)
-    )
-    assert truth.queries_are == ("questions" if with_questions else "passages")
+    truth = Truth.of_queries(clustered(200, 5), parts, CPU)
     index.set_search({"nprobe": 1})
     low = truth.recall_of(index)
     settings, reached = truth.turn_up(index, ladder, 0.95)
@@ -65,7 +56,7 @@ def test_the_search_is_turned_up_until_the_target_is_met_and_no_further(with_que
 
 def test_what_never_meets_the_target_gets_the_best_there_is() -> None:
     corpus = clustered(4000, 0)
-    truth = Truth.of_passages(Parts.of([corpus]), CPU)
+    truth = Truth.of_queries(clustered(200, 5), Parts.of([corpus]), CPU)
     settings, reached = truth.turn_up(filled(corpus), [{"nprobe": 4}, {"nprobe": 1}], 1.0)
     assert settings == {"nprobe": 4}
     assert 0 < reached < 1

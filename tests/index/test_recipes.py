@@ -94,5 +94,5 @@ def test_auto_takes_what_fits() -> None:
     with pytest.raises(InputError) as error:
         chosen(1_000_000, 1e6)
     assert str(error.value) == (
-        "1000000 vectors of 768 numbers take 0.78 GB as ivf-sq8, more than --max-memory allows"
+        "1000000 vectors of 768 numbers take 776 MB as ivf-sq8, more than --max-memory allows (1 MB)"
     )

@@ -243,7 +243,22 @@ def test_an_addition_that_was_given_up_is_not_in_the_way_of_another(
     assert (index / "shards-added" / "000000.npy").exists()
     opened = add_passages(addition(index, passages[7:]))
     assert list(opened)[6:] == ["p7", "p8", "p9"]
-    assert "shards-added are deleted: they were made with passages" in caplog.text
+    assert "shards-added are deleted: they were made with 4 other passages, not these 3" in caplog.text
+
+
+def test_a_cosine_that_cannot_be_is_said_so(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = FaissIndex.search
+    for factor in (2.3, np.nan):
+
+        def spoiled(
+            self: FaissIndex, queries: np.ndarray, k: int, factor: float = factor
+        ) -> tuple[np.ndarray, np.ndarray]:
+            scores, rows = search(self, queries, k)
+            return scores * factor, rows
+
+        monkeypatch.setattr(FaissIndex, "search", spoiled)
+        with pytest.raises(InputError, match="the index is damaged, ctl index verify tells where"):
+            found(index)
 
 
 def test_a_damaged_index_is_not_compacted_into_a_whole_one(index: Path) -> None:
@@ -268,7 +283,10 @@ def test_a_manifest_that_was_changed_is_not_believed(index: Path) -> None:
     manifest.write_text(manifest.read_text().replace('"max_length": 32', '"max_length": 33'))
     with pytest.raises(InputError) as error:
         OpenIndex.open(index)
-    assert str(error.value) == f"{manifest}: its content is not what was written: the index is damaged"
+    assert (
+        str(error.value)
+        == f"{manifest}: its content is not what was written: the index is damaged, build it again"
+    )
 
 
 def test_who_opened_it_before_a_change_goes_on_with_what_was_there(index: Path) -> None:
@@ -473,7 +491,7 @@ def test_a_flipped_byte_is_found_at_once_or_by_verify(
     content = bytearray(file.read_bytes())
     content[place] ^= 1
     file.write_bytes(bytes(content))
-    message = f"{file}: its content is not what was written: the index is damaged"
+    message = f"{file}: its content is not what was written: the index is damaged, build it again"
     if place == -1:
         assert read_manifest(index).count == 6  # opening reads the beginnings only
     else:
