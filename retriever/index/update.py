@@ -56,7 +56,7 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
         removed = np.union1d(opened.removed, np.concatenate(replaced))
         manifest = replace(opened.manifest, segments=(*opened.manifest.segments, segment))
         put_into_force(index, manifest, removed, settings_of(opened))
-    return OpenIndex.open(index)
+    return _changed(index)
 
 
 def _new_passages(
@@ -114,7 +114,7 @@ def remove_passages(index: Path, ids: Sequence[str]) -> OpenIndex:
         if len(removed) == opened.num_rows:
             raise InputError("no passage would be left: delete the folder instead", path=index)
         put_into_force(index, opened.manifest, removed, settings_of(opened))
-    return OpenIndex.open(index)
+    return _changed(index)
 
 
 def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex:
@@ -148,3 +148,15 @@ def _trained(opened: OpenIndex) -> tuple[FaissIndex, int]:
     """An empty index that has learned what the first segment's has: all segments share lists and ranges, and so the measured recall."""
     rows = rows_per_file(opened.manifest.recipe, opened.manifest.dimension)
     return FaissIndex.load_empty(opened.segments[0].folder / TRAINED), rows
+
+
+def _changed(index: Path) -> OpenIndex:
+    """The index as it is now; where most of it was removed, which searches have to look past, that is said."""
+    opened = OpenIndex.open(index)
+    if len(opened.removed) > len(opened):
+        logger.warning(
+            "%d of %d rows are of removed passages, which slows searching: ctl index compact drops them",
+            len(opened.removed),
+            opened.num_rows,
+        )
+    return opened

@@ -219,16 +219,22 @@ def test_a_change_while_the_model_is_loaded_does_not_matter(
 
 
 def test_replacing_everything_leaves_nothing_to_search_in_the_first_segment(
-    index: Path, passages: list[Passage], monkeypatch: pytest.MonkeyPatch
+    index: Path,
+    passages: list[Passage],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     add_passages(addition(index, passages, replace=True))
+    assert "6 of 16 rows" not in caplog.text
+    remove_passages(index, [f"p{number}" for number in range(8)])
+    assert "14 of 16 rows are of removed passages, which slows searching" in caplog.text
     asked = []
     search = FaissIndex.search
     monkeypatch.setattr(
         FaissIndex, "search", lambda self, queries, k: asked.append(len(self)) or search(self, queries, k)
     )
-    assert [len(each) for each in found(index, k=10**9)] == [10, 10]
-    assert asked == [10]
+    assert [len(each) for each in found(index, k=10**9)] == [2, 2]
+    assert set(asked) == {10}  # the second segment alone
 
 
 def test_an_addition_that_was_given_up_is_not_in_the_way_of_another(
