@@ -42,6 +42,22 @@ def replaced_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def new_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A folder to write into, which gets its name when everything in it is on the disk; what a kill left on the way is deleted."""
+    temporary = parent / f"{name}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_tree(temporary)
+    temporary.rename(parent / name)
+    sync_folder(parent)
+
+
+@contextmanager
 def locked(file: Path, refusal: str) -> Iterator[None]:
     """Hold a lock that the system takes away from a process that dies.
 

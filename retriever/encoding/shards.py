@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,13 +182,21 @@ def require_no_strangers(folder: Path) -> None:
         raise InputError(f"holds something else ({strangers[0].name}): name a new folder", path=folder)
 
 
-def _difference(asked: Mapping[str, object], folder: Path) -> str | None:
-    """In what the shards on disk are not of this making: another model, corpus or setting. None: in nothing, or there are none."""
+def made_with(folder: Path) -> dict[str, Any] | None:
+    """What the shards in a folder were made with; None: there are none."""
     if not (folder / MANIFEST).exists():
         return None
     found = read_json(folder / MANIFEST)
     if not isinstance(found, dict):
         raise InputError("expected a JSON object", path=folder / MANIFEST)
+    return found
+
+
+def _difference(asked: Mapping[str, object], folder: Path) -> str | None:
+    """In what the shards on disk are not of this making: another model, corpus or setting. None: in nothing, or there are none."""
+    found = made_with(folder)
+    if found is None:
+        return None
     different = [key for key, value in asked.items() if found.get(key) != value]
     if "passages" in different and found.get("count") != asked["count"]:
         return f"{found.get('count')} other passages, not these {asked['count']}"

@@ -6,29 +6,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.data.arrow import PassageTable
 from retriever.errors import InputError
-from retriever.index.layout import BLOCKS, BM25, Segment, segment_folder
+from retriever.index.layout import BM25, Segment, segment_folder
 from retriever.index.opened import OpenIndex
-from retriever.lexical.analyser import Analyser
 from retriever.lexical.block import Block
 from retriever.lexical.bm25 import (
     Bm25Settings,
     block_folders,
-    count_blocks,
     load_statistics,
+    require_words,
     save_statistics,
 )
 from retriever.lexical.formula import Formula, Statistics
 from retriever.lexical.search import Bm25, Bm25Searcher
-from retriever.protocols import Progress
-
-
-def count_words(
-    index: Path, table: PassageTable, analyser: Analyser, *, passages_sha256: str, progress: Progress
-) -> None:
-    """Count the words of a segment's passages, in a place where a killed run finds what it has done."""
-    count_blocks(table, index / BLOCKS, analyser, passages_sha256=passages_sha256, progress=progress)
 
 
 def settings_of(opened: OpenIndex) -> Bm25Settings | None:
@@ -46,6 +36,11 @@ def write_statistics(
     """Write what all passages that are there have together: a sum over segments, in which no text is read again."""
     folder.mkdir()
     save_statistics(folder, settings, Statistics.of(*_blocks(index, segments, removed)))
+
+
+def require_words_in(folder: Path) -> None:
+    """Raise InputError when no passage of a segment has a word."""
+    require_words([Block.load(each) for each in block_folders(folder / BM25)])
 
 
 def open_bm25(opened: OpenIndex) -> Bm25Searcher:

@@ -14,11 +14,12 @@ from retriever.config import IndexConfig
 from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
 from retriever.data.dpr import read_question_texts
-from retriever.data.files import read_json, require_new_folder
+from retriever.data.files import require_new_folder
 from retriever.data.folders import locked
 from retriever.encoding.dual_encoder import DualEncoder
-from retriever.encoding.shards import KEPT, MANIFEST, require_no_strangers
+from retriever.encoding.shards import KEPT, made_with, require_no_strangers
 from retriever.errors import InputError
+from retriever.index.bm25 import require_words_in
 from retriever.index.encode import encoded_by, gpus_of, run_of
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.layout import (
@@ -93,6 +94,8 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
         )
         plan = planned.plan
         folder = segment_folder(config.output, segment.name)
+        if config.bm25:
+            require_words_in(folder)
         files = vector_files(folder, segment.files)
         table = PassageTable(folder / PASSAGES)
         search, recall = _turned_up(config, questions, plan, model, files, parts, table)
@@ -153,7 +156,7 @@ class _Planned:
                 rate=lambda: product_rate(self.dimension),
             )
         )
-        needed = self.plan.vector_bytes + self.plan.id_bytes + self.plan.bm25_bytes
+        needed = self.plan.disk_bytes
         needed += 0 if config.vectors is not None else self.plan.shard_bytes(config.dtype)
         if needed > (free := shutil.disk_usage(config.output).free):
             logger.warning(
@@ -222,7 +225,7 @@ def _require_free(output: Path) -> None:
     if (output / BLOCKS) in left and is_ours(output / BLOCKS):
         left.remove(output / BLOCKS)
     if (output / SHARDS) in left:
-        if not (output / SHARDS / MANIFEST).is_file():
+        if made_with(output / SHARDS) is None:
             require_no_strangers(output / SHARDS)
         left.remove(output / SHARDS)
     if left:
@@ -231,14 +234,12 @@ def _require_free(output: Path) -> None:
 
 def _as_in_folder(config: IndexConfig) -> IndexConfig:
     """The config with shard size and data type of the shards that are there: those of ``--vectors``, or of a killed build."""
-    file = (config.vectors or config.output / SHARDS) / MANIFEST
-    values = read_json(file) if file.is_file() else None
-    if not isinstance(values, dict):
-        return config
+    folder = config.vectors or config.output / SHARDS
+    values = made_with(folder) or {}
     there = {name: values[name] for name in ("shard_size", "dtype") if name in values}
     for name, value in there.items():
         if getattr(config, name) != value:
-            logger.info("%s %s, as in %s", name, value, file.parent)
+            logger.info("%s %s, as in %s", name, value, folder)
     return replace(config, **there)
 
 

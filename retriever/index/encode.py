@@ -12,10 +12,10 @@ from retriever.choices import VectorType
 from retriever.config import EncodeConfig, EncodingConfig
 from retriever.data.arrow import PassageTable, write_passage_table
 from retriever.data.corpus import read_passages
-from retriever.data.files import read_json, require_new_folder
+from retriever.data.files import require_new_folder
 from retriever.data.folders import locked
 from retriever.encoding.dual_encoder import DualEncoder
-from retriever.encoding.shards import MANIFEST, NUMPY_TYPE, RunShards, Shard, embed_corpus, run_here
+from retriever.encoding.shards import NUMPY_TYPE, RunShards, Shard, embed_corpus, made_with, run_here
 from retriever.errors import InputError
 from retriever.index.layout import LOCK, PASSAGES
 from retriever.index.parts import Parts
@@ -73,9 +73,8 @@ def encode_corpus(config: EncodeConfig, *, progress: Progress = no_progress) -> 
 
 def _require_same(output: Path, passages_sha256: str) -> None:
     """The vectors that are there are of these passages."""
-    file = output / MANIFEST
-    values = read_json(file) if file.is_file() else None
-    if isinstance(values, dict) and values.get("passages") != passages_sha256:
+    values = made_with(output)
+    if values is not None and values.get("passages") != passages_sha256:
         raise InputError(
             "holds vectors of other passages: name another folder, or delete this one", path=output
         )
@@ -142,11 +141,11 @@ def forecast_first(run: RunShards, model: DualEncoder, table: PassageTable, *, g
     def forecast_and_run(missing: Sequence[Shard], advance: Callable[[int], None]) -> None:
         left, sample = sum(each.count for each in missing), SAMPLE[model.passage.device.type]
         if left >= 20 * sample:
-            rows = np.linspace(0, len(table) - 1, 2 * sample).astype(int)
+            rows = np.linspace(0, len(table) - 1, sample).astype(int)
             passages = [table[int(row)] for row in rows]
-            model.encode_passages(passages[::2])  # the first time takes longer
+            model.encode_passages(passages[::8])  # the first time takes longer
             started = time.perf_counter()
-            model.encode_passages(passages[1::2])
+            model.encode_passages(passages)
             seconds = (time.perf_counter() - started) * left / sample / gpus
             logger.info("encoding %d passages will take about %s", left, readable_time(seconds))
         run(missing, advance)

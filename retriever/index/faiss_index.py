@@ -26,9 +26,8 @@ class FaissIndex:
     def __init__(self, dimension: int, factory: str = "Flat") -> None:
         self._hold([faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)])
         if (quantizer := _product_quantizer(self._parts[0])) is not None:
-            quantizer.cp.min_points_per_centroid = (
-                1  # it says so once for each part: recall is measured instead
-            )
+            # else FAISS says for each part of a vector that points are few: recall is measured instead
+            quantizer.cp.min_points_per_centroid = 1
         self._read_only = False
 
     def _hold(self, parts: Sequence[faiss.Index]) -> None:

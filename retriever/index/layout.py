@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from retriever.choices import IndexRecipe, PassageFormat, PoolingRequest, Precision, Similarity
 from retriever.data.files import atomic_file, file_sha256, read_json, write_json
-from retriever.encoding.shards import KEPT, MANIFEST
+from retriever.encoding.shards import KEPT, made_with
 from retriever.errors import InputError
 
 FORMAT_VERSION = 2
@@ -240,14 +240,16 @@ def current_generation(index: Path) -> Generation:
         )
         raise InputError(reason, path=index)
     while True:
-        line = (index / CURRENT).read_text(encoding="utf-8", errors="replace")
+        line = _pointer(index)
         name, _, sha256 = line.strip().partition(" ")
         if name.startswith(GENERATION) and name == Path(name).name and (index / name).is_dir():
             return Generation(index / name, sha256)
-        if (index / CURRENT).read_text(
-            encoding="utf-8", errors="replace"
-        ) == line:  # else it has just been replaced
+        if _pointer(index) == line:  # else it has just been replaced
             raise InputError(f"points to generation '{name}', which is not there", path=index / CURRENT)
+
+
+def _pointer(index: Path) -> str:
+    return (index / CURRENT).read_text(encoding="utf-8", errors="replace")
 
 
 def numbered(folder: Path, prefix: str = "") -> dict[Path, int]:
@@ -290,9 +292,9 @@ def delete_unused(index: Path) -> None:
         generation = current_generation(index)
         segments = _read(generation).segments
         kept = {generation.folder, *(segment_folder(index, each.name) for each in segments)}
-        if _added(index) == segments[-1].passages_sha256:
+        if (made_with(index / ADDED) or {}).get("passages") == segments[-1].passages_sha256:
             shutil.rmtree(index / ADDED)
-        if (index / SHARDS / MANIFEST).is_file() and not (index / SHARDS / KEPT).exists():
+        if made_with(index / SHARDS) is not None and not (index / SHARDS / KEPT).exists():
             shutil.rmtree(index / SHARDS)
     for folder in [*numbered(index, GENERATION), *numbered(index / SEGMENTS)]:
         if folder not in kept:
@@ -301,13 +303,6 @@ def delete_unused(index: Path) -> None:
         file.unlink()
     if (index / SEGMENTS).is_dir() and not any((index / SEGMENTS).iterdir()):
         (index / SEGMENTS).rmdir()
-
-
-def _added(index: Path) -> str | None:
-    """The content of the passages that were last added, or are being added; None: nothing is left of that."""
-    file = index / ADDED / MANIFEST
-    values = read_json(file) if file.is_file() else None
-    return values.get("passages") if isinstance(values, dict) else None
 
 
 def write_manifest(generation: Generation, manifest: Manifest) -> None:

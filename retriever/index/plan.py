@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from math import ceil
 
 import torch
@@ -92,6 +91,11 @@ class Plan:
         """On the disk: word counts."""
         return BM25_BYTES * self.count * self.bm25
 
+    @property
+    def disk_bytes(self) -> int:
+        """On the disk when the index is built, the passages themselves left out."""
+        return self.vector_bytes + self.id_bytes + self.bm25_bytes
+
     def shard_bytes(self, dtype: VectorType) -> int:
         """On the disk until the index is built: the vectors as they were encoded."""
         return self.count * self.dimension * {"fp32": 4, "fp16": 2}[dtype]
@@ -107,7 +111,7 @@ class Plan:
         words = min(BM25_WORK, 20 * BM25_BYTES * self.count) * self.bm25
         return int(WORK_BYTES + max(training, filling, ids, words))
 
-    @cached_property
+    @property
     def work(self) -> tuple[float, float]:
         """Floating point operations of training and of adding, as far as they are products with centroids."""
         one = 2.0 * self.lists * self.dimension
@@ -135,7 +139,7 @@ class Plan:
             rate: measures floating point operations a second.
         """
         files = "" if self.num_files == 1 else f" in {self.num_files} files"
-        size = self.vector_bytes + self.id_bytes + self.bm25_bytes + passage_bytes
+        size = self.disk_bytes + passage_bytes
         disk = f"on the disk {readable_bytes(size)}{files}"
         if shards is not None:
             disk += f", and {readable_bytes(self.shard_bytes(shards))} of shards"

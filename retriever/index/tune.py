@@ -174,16 +174,8 @@ def _apply(config: IndexTuneConfig, measured: OpenIndex, trades: Sequence[Trade]
         (each for each in trades if each.recall >= config.target_recall),
         max(trades, key=lambda each: each.recall),
     )
-    logger.info(
-        "applied %s: recall@%d %.4f",
-        ", ".join(f"{name} {value}" for name, value in chosen.settings.items()) or "its only setting",
-        DEPTH,
-        chosen.recall,
-    )
     if chosen.recall < config.target_recall:
-        logger.warning(
-            "no setting reaches recall %g: applied the best, %.4f", config.target_recall, chosen.recall
-        )
+        logger.warning("no setting reaches recall %g: the best has %.4f", config.target_recall, chosen.recall)
     with writer(config.index):
         opened = OpenIndex.open(config.index)
         if opened.generation != measured.generation:
@@ -191,3 +183,9 @@ def _apply(config: IndexTuneConfig, measured: OpenIndex, trades: Sequence[Trade]
         recall = None if RECIPES[chosen.recipe].exact else truth.report(chosen.recall, len(opened))
         manifest = replace(opened.manifest, search=dict(chosen.settings), recall=recall)
         put_into_force(config.index, manifest, opened.removed, settings_of(opened))
+    logger.info(
+        "applied %s: recall@%d %.4f",
+        ", ".join(f"{name} {value}" for name, value in chosen.settings.items()) or "its only setting",
+        DEPTH,
+        chosen.recall,
+    )

@@ -42,7 +42,7 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
         opened = OpenIndex.open(index)  # it may have changed while the model was loaded
         first = opened.segments[0]
         check_files(first.folder, {TRAINED: first.entry.files[TRAINED]}, whole=True)
-        replaced: list[NDArray[np.int64]] = []
+        bm25, replaced = settings_of(opened), list[NDArray[np.int64]]()
         segment, _ = write_segment(
             index,
             _new_passages(config, opened, replaced),
@@ -50,12 +50,12 @@ def add_passages(config: IndexAddConfig, *, progress: Progress = no_progress) ->
                 model, index / ADDED, shard_size=config.shard_size, drop_others=True, progress=progress
             ),
             empty=lambda table: _trained(opened),
-            bm25=settings_of(opened),
+            bm25=bm25,
             progress=progress,
         )
         removed = np.union1d(opened.removed, np.concatenate(replaced))
         manifest = replace(opened.manifest, segments=(*opened.manifest.segments, segment))
-        put_into_force(index, manifest, removed, settings_of(opened))
+        put_into_force(index, manifest, removed, bm25)
     return _changed(index)
 
 
@@ -131,16 +131,17 @@ def compact_index(index: Path, *, progress: Progress = no_progress) -> OpenIndex
             return opened
         for each in opened.segments:  # what is damaged would be hashed anew, and be whole from then on
             check_files(each.folder, each.entry.files, whole=True)
+        bm25 = settings_of(opened)
         segment, _ = write_segment(
             index,
             opened.passages(),
             lambda table, passages_sha256: stored_vectors(opened),
             empty=lambda table: _trained(opened),
-            bm25=settings_of(opened),
+            bm25=bm25,
             progress=progress,
         )
         manifest = replace(opened.manifest, segments=(segment,))
-        put_into_force(index, manifest, np.empty(0, np.int64), settings_of(opened))
+        put_into_force(index, manifest, np.empty(0, np.int64), bm25)
     return OpenIndex.open(index)
 
 

@@ -71,9 +71,9 @@ class SegmentedVectors:
             strict=True,
         )
         best = np.concatenate(scores, axis=1)
-        if self._index.manifest.similarity == "cosine" and not (best[:, 0] < LARGEST_COSINE).all():
+        if self._index.manifest.similarity == "cosine" and not (highest := best.max()) < LARGEST_COSINE:
             raise InputError(
-                f"a passage has a cosine of {best[:, 0].max():.3g}: the index is damaged, ctl index verify tells where",
+                f"a passage has a cosine of {highest:.3g}: the index is damaged, ctl index verify tells where",
                 path=self._index.path,
             )
         return self._best(best, np.concatenate(rows, axis=1), k)

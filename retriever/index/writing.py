@@ -1,6 +1,5 @@
 """Writing into an index folder: one writer at a time, new segments and new generations, and nothing of what was there changed."""
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -11,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from retriever.data.arrow import PassageTable, write_passage_table
-from retriever.data.files import sync_folder
-from retriever.data.folders import locked, sync_tree
-from retriever.index.bm25 import count_words, write_statistics
+from retriever.data.folders import locked, new_folder
+from retriever.index.bm25 import write_statistics
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import write_id_table
 from retriever.index.layout import (
@@ -36,7 +34,7 @@ from retriever.index.layout import (
 )
 from retriever.index.parts import Parts
 from retriever.index.sample import CPU, train
-from retriever.lexical.bm25 import Bm25Settings
+from retriever.lexical.bm25 import Bm25Settings, count_blocks
 from retriever.protocols import Progress
 from retriever.records import Passage
 
@@ -65,9 +63,8 @@ def writer(index: Path) -> Iterator[None]:
         finally:
             delete_unused(index)
             if not was_there and {each.name for each in index.iterdir()} <= {LOCK}:
-                (index / LOCK).unlink(
-                    missing_ok=True
-                )  # as long as it is held: else another's could be deleted
+                # as long as it is held: else another's could be deleted
+                (index / LOCK).unlink(missing_ok=True)
                 with suppress(OSError):  # that other has just made its own
                     index.rmdir()
 
@@ -97,12 +94,14 @@ def write_segment(
         What the manifest says of it, and the vectors as they were added.
     """
     folders = index / SEGMENTS
-    with _new_folder(folders, next_name(folders)) as folder:
+    with new_folder(folders, next_name(folders)) as folder:
         count, passages_sha256 = write_passage_table(folder / PASSAGES, passages)
         table = PassageTable(folder / PASSAGES)
         found, rows_per_file = empty(table)
         if bm25 is not None:
-            count_words(index, table, bm25.analyser, passages_sha256=passages_sha256, progress=progress)
+            count_blocks(
+                table, index / BLOCKS, bm25.analyser, passages_sha256=passages_sha256, progress=progress
+            )
         parts = vectors_of(table, passages_sha256)
         train(found, parts, device)
         found.save(folder / TRAINED)
@@ -146,7 +145,7 @@ def put_into_force(
         bm25: with which BM25 searches it; None: it does not.
     """
     name = next_name(index, GENERATION)
-    with _new_folder(index, name) as folder:
+    with new_folder(index, name) as folder:
         generation = Generation(folder)
         if len(removed):
             np.save(generation.removed, removed, allow_pickle=False)
@@ -156,18 +155,3 @@ def put_into_force(
         whole = replace(manifest, count=count, removed=len(removed), files=files_of(folder))
         write_manifest(generation, whole)
     switch_to(index, Generation(index / name))
-
-
-@contextmanager
-def _new_folder(parent: Path, name: str) -> Iterator[Path]:
-    """A folder to write into, which gets its name when everything in it is on the disk."""
-    temporary = parent / f"{name}.tmp"
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    sync_tree(temporary)
-    temporary.rename(parent / name)
-    sync_folder(parent)

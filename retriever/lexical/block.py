@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.data.files import sync_folder
 from retriever.data.hashes import hashes_of
 from retriever.errors import InputError
 
@@ -83,7 +82,6 @@ class Block:
         """Write the arrays into an existing folder."""
         for name in FILES:
             np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
-        sync_folder(folder)
 
     @classmethod
     def load(cls, folder: Path) -> "Block":
@@ -92,7 +90,7 @@ class Block:
         Raises:
             InputError: an array is missing or unreadable, or they do not fit together.
         """
-        arrays = {name: _mapped(folder / f"{name}.npy", dtype) for name, dtype in FILES.items()}
+        arrays = {name: mapped(folder / f"{name}.npy", dtype) for name, dtype in FILES.items()}
         block = cls(**arrays)
         if len(block.starts) != len(block.words) + 1 or not (
             len(block.rows) == len(block.counts) == block.starts[-1]
@@ -122,7 +120,7 @@ class Block:
         return found
 
 
-class Counter:
+class BlockCounter:
     """Words of passages, until there are enough for a block."""
 
     def __init__(self) -> None:
@@ -149,7 +147,7 @@ class Counter:
         return Block.of(list(self._vocabulary), ids, np.array(self._lengths, np.int32))
 
 
-def _mapped(path: Path, dtype: np.dtype) -> NDArray:
+def mapped(path: Path, dtype: np.dtype) -> NDArray:
     """A memory-mapped one-dimensional array as a plain ndarray, which slices faster than np.memmap."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)

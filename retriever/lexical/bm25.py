@@ -4,7 +4,6 @@ rank-bm25 counts corpora of up to ``SMALL`` passages, and must agree about every
 passage, and our own counting takes its place, whose blocks are the same byte for byte.
 """
 
-import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -12,22 +11,19 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rank_bm25 import BM25Okapi
 
 from retriever.choices import Bm25Formula
 from retriever.data.files import read_json, write_json
-from retriever.data.folders import sync_tree
+from retriever.data.folders import new_folder
 from retriever.data.hashes import hashes_of
 from retriever.errors import InputError
 from retriever.lexical.analyser import Analyser
-from retriever.lexical.block import Block, Counter
+from retriever.lexical.block import Block, BlockCounter, mapped
 from retriever.lexical.formula import PARAMETERS, Formula, Statistics
 from retriever.lexical.search import Bm25, Bm25Searcher
 from retriever.protocols import Progress, no_progress
 from retriever.records import Passage
-
-logger = logging.getLogger(__name__)
 
 MANIFEST = "bm25.json"
 FORMAT = 2
@@ -59,12 +55,10 @@ def bm25_of(
     analyser = analyser or Analyser()
     with progress(len(passages), "BM25") as advance:
         blocks = list(_counted(passages, 0, analyser, advance))
+    require_words(blocks)
     nothing = [np.empty(0, np.int64)] * len(blocks)
-    found = Formula(formula, Statistics.of(blocks, nothing))
-    require_words(found.statistics)
-    return Bm25Searcher(
-        Bm25(blocks, nothing, found), analyser, lambda rows: [passages[row].id for row in rows.tolist()]
-    )
+    bm25 = Bm25(blocks, nothing, Formula(formula, Statistics.of(blocks, nothing)))
+    return Bm25Searcher(bm25, analyser, lambda rows: [passages[row].id for row in rows.tolist()])
 
 
 def count_blocks(
@@ -89,12 +83,8 @@ def count_blocks(
     with progress(len(passages), "BM25") as advance:
         advance(start)
         for number, block in enumerate(_counted(passages, start, analyser, advance), start=len(there)):
-            temporary = folder / f"{number:06d}.tmp"
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir()
-            block.save(temporary)
-            sync_tree(temporary)
-            temporary.rename(folder / f"{number:06d}")
+            with new_folder(folder, f"{number:06d}") as made:
+                block.save(made)
 
 
 def block_folders(folder: Path) -> list[Path]:
@@ -117,12 +107,12 @@ def _counted(
         if start < len(passages):
             yield _by_rank_bm25(list(words()))
         return
-    counter = Counter()
+    counter = BlockCounter()
     for each in words():
         counter.add(each)
         if counter.tokens >= TOKENS_PER_BLOCK or len(counter) == PASSAGES_PER_BLOCK:
             yield counter.block()
-            counter = Counter()
+            counter = BlockCounter()
     if len(counter):
         yield counter.block()
 
@@ -148,12 +138,13 @@ def _by_rank_bm25(words: list[list[str]]) -> Block:
     return block
 
 
-def require_words(statistics: Statistics) -> None:
+def require_words(blocks: Sequence[Block]) -> None:
     """Raise InputError when there is nothing to find."""
-    if not statistics.num_passages:
+    count = sum(map(len, blocks))
+    if not count:
         raise InputError("no passage to index")
-    if not statistics.num_words:
-        raise InputError(f"no word to index in {statistics.num_passages} passages")
+    if not any(block.lengths.any() for block in blocks):
+        raise InputError(f"no word to index in {count} passages")
 
 
 @dataclass(frozen=True)
@@ -203,14 +194,8 @@ def load_statistics(folder: Path) -> tuple[Bm25Settings, Statistics]:
         analyser = Analyser.from_json(values.get("analyser"))
     except InputError as error:
         raise InputError(error.message, path=file) from None
-    words, frequencies = (_mapped(folder / name) for name in ("words.npy", "frequencies.npy"))
+    words = mapped(folder / "words.npy", np.dtype(np.uint64))
+    frequencies = mapped(folder / "frequencies.npy", np.dtype(np.int64))
     return Bm25Settings(values["formula"], analyser), Statistics(
         words, frequencies, values["passages"], values["words"]
     )
-
-
-def _mapped(file: Path) -> NDArray:
-    try:
-        return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({error})", path=file) from None

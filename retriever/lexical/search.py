@@ -61,18 +61,14 @@ class Bm25:
         idf = self._formula.idf(hashes)
         known = ~np.isnan(idf)
         factors = np.fromiter(times.values(), np.float64)[known] * idf[known]
-        rows, scores, start = [np.empty(0, np.int64)], [np.empty(0)], 0
-        floor = -np.inf
+        rows, scores, start = np.empty(0, np.int64), np.empty(0), 0
         for number, block in enumerate(self._blocks):
+            floor = scores[-1] if len(scores) == k else -np.inf
             found, of_found = self._best_of(number, hashes[known], factors, k, floor)
-            rows.append(found + start)
-            scores.append(of_found)
-            start += len(block)
-            if len(self._blocks) > 1 and sum(map(len, scores)) >= k:
-                floor = _kth_largest(np.concatenate(scores), k)
-        all_rows, all_scores = np.concatenate(rows), np.concatenate(scores)
-        order = np.argsort(-all_scores, kind="stable")[:k]
-        return all_rows[order], all_scores[order]
+            rows, scores = np.concatenate([rows, found + start]), np.concatenate([scores, of_found])
+            order = np.argsort(-scores, kind="stable")[:k]  # of equal ones those of the earlier block first
+            rows, scores, start = rows[order], scores[order], start + len(block)
+        return rows, scores
 
     def _best_of(
         self, number: int, words: NDArray[np.uint64], factors: NDArray[np.float64], k: int, floor: float
@@ -95,13 +91,14 @@ class Bm25:
         for column, factor in columns:
             scores += np.multiply(column.weights, np.float32(factor), out=added)
         scores[self._gone[number]] = -np.inf
-        if (factors > 0).all():
+        positive = bool((factors > 0).all())
+        if positive:
             lowest = max(TINY, MARGIN * max(floor, _floor(block, scores, spans, k)))
             found = np.flatnonzero(scores >= lowest)
         else:  # weights of 0 or below: a score says nothing about whether a word occurred
             found = np.unique(np.concatenate([block.rows[span] for span in spans])).astype(np.int64)
             found = found[~np.isneginf(scores[found])]
-        if len(found) > 4 * k and (factors > 0).all():
+        if positive and len(found) > 4 * k:
             found = found[scores[found] >= MARGIN * _kth_largest(scores[found], k)]
         total, norms = exact[found], self._norm(number)[found]
         for column, factor in columns:

@@ -262,6 +262,15 @@ def test_there_may_be_more_shards_than_files_can_be_open(config: IndexConfig) ->
     assert len(OpenIndex.open(config.output)) == 100
 
 
+def test_bm25_of_passages_without_a_word_is_refused(config: IndexConfig) -> None:
+    write_passages(config.passages, [Passage("a", "the"), Passage("b", "?")])
+    with pytest.raises(InputError) as error:
+        build_index(config)
+    assert str(error.value) == "no word to index in 2 passages"
+    assert not (config.output / "CURRENT").exists()
+    assert opened(build_index(changed(config, bm25=False))).search(["cat"], 1)[0].ids
+
+
 def test_bad_passages_leave_nothing_behind(config: IndexConfig) -> None:
     config.passages.write_text('{"id": "1", "text": "a"}\n{"id": "1", "text": "b"}\n')
     with pytest.raises(InputError) as error:

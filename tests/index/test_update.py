@@ -252,7 +252,9 @@ def test_an_addition_that_was_given_up_is_not_in_the_way_of_another(
     assert "shards-added are deleted: they were made with 4 other passages, not these 3" in caplog.text
 
 
-def test_a_cosine_that_cannot_be_is_said_so(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cosine_that_cannot_be_is_said_so(
+    index: Path, passages: list[Passage], monkeypatch: pytest.MonkeyPatch
+) -> None:
     search = FaissIndex.search
     for factor in (2.3, np.nan):
 
@@ -265,6 +267,16 @@ def test_a_cosine_that_cannot_be_is_said_so(index: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(FaissIndex, "search", spoiled)
         with pytest.raises(InputError, match="the index is damaged, ctl index verify tells where"):
             found(index)
+    monkeypatch.setattr(FaissIndex, "search", search)
+    add_passages(addition(index, passages[6:]))
+
+    def spoiled_second(self: FaissIndex, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        scores, rows = search(self, queries, k)
+        return scores * (2.3 if len(self) == 4 else 1), rows
+
+    monkeypatch.setattr(FaissIndex, "search", spoiled_second)
+    with pytest.raises(InputError, match="the index is damaged, ctl index verify tells where"):
+        found(index)
 
 
 def test_a_damaged_index_is_not_compacted_into_a_whole_one(index: Path) -> None:

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from retriever.data.hashes import hashes_of
 from retriever.errors import InputError
-from retriever.lexical.block import Block, Counter
+from retriever.lexical.block import Block, BlockCounter
 
 passages = st.lists(st.lists(st.sampled_from(["oil", "price", "war", "é", ""]), max_size=9), max_size=9)
 
 
 def block_of(words: list[list[str]]) -> Block:
-    counter = Counter()
+    counter = BlockCounter()
     for each in words:
         counter.add(each)
     return counter.block()

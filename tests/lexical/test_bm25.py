@@ -139,7 +139,7 @@ def test_removing_passages_is_counting_without_them(
     counters = [corpus[start : start + per_block] for start in range(0, len(corpus), per_block)]
     blocks, removed = [], []
     for number, texts in enumerate(counters):
-        counter = bm25.Counter()
+        counter = bm25.BlockCounter()
         for text in texts:
             counter.add(analyser(text))
         blocks.append(counter.block())
