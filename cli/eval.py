@@ -11,7 +11,7 @@ from cli.output import Cell, print_json, print_table
 from cli.progress import make_progress
 from cli.results import results_object
 from cli.search import open_index
-from retriever.config import EvalRetrievalConfig, EvalStsConfig
+from retriever.config.evaluation import EvalRetrievalConfig, EvalStsConfig
 from retriever.errors import InputError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cli.output import Cell, print_json, print_line, print_table
 from cli.progress import make_progress
-from retriever.config import (
+from retriever.config.index import (
     EncodeConfig,
     IndexAddConfig,
     IndexCompactConfig,

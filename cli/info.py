@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.output import print_json, print_table
-from retriever.config import InfoConfig
+from retriever.config.report import InfoConfig
 from retriever.errors import InputError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from cli.output import print_json, print_table
 from cli.progress import make_progress
-from retriever.config import MineConfig
+from retriever.config.mining import MineConfig
 
 
 def mine(config: MineConfig, as_json: bool = False) -> None:

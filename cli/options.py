@@ -1,4 +1,4 @@
-"""Config dataclass → Typer command → config dataclass: each option is declared once, in ``retriever/config.py``.
+"""Config dataclass → Typer command → config dataclass: each option is declared once, in ``retriever/config/``.
 
 A command is a function of one config, plus keyword flags of its own (``as_json``). ``add_command`` gives it the flags of
 the config's fields. All of Typer's defaults are None, so that only the flags that were really given override the

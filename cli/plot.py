@@ -1,7 +1,7 @@
 """``ctl plot``."""
 
 from cli.output import print_line
-from retriever.config import PlotConfig
+from retriever.config.report import PlotConfig
 
 
 def plot(config: PlotConfig) -> None:

@@ -7,7 +7,8 @@ from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 from cli.output import print_json, print_table
-from retriever.config import EvalRetrievalConfig, SearchConfig
+from retriever.config.evaluation import EvalRetrievalConfig
+from retriever.config.search import SearchConfig
 from retriever.errors import InputError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pathlib import Path
 from cli.logs import is_main_process, log_to
 from cli.output import print_line
 from cli.progress import make_progress
-from retriever.config import TrainDprConfig, TrainSimcseConfig
+from retriever.config.training import TrainDprConfig, TrainSimcseConfig
 
 LOG_FILE = "log.txt"
 

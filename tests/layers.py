@@ -73,7 +73,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "shelve": (),
 }
 LAZY = {"accelerate", "datasets", "matplotlib", "sentence_transformers"}  # imported inside functions only
-GROUND = {"errors", "choices", "records", "presets", "settings", "config", "protocols"}
+GROUND = {"errors", "choices", "records", "presets", "settings", "protocols"}
 
 
 @dataclass(frozen=True)

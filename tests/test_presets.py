@@ -4,7 +4,7 @@ from typing import get_args
 import pytest
 
 from retriever.choices import DprPreset, SimcsePreset
-from retriever.config import TrainDprConfig, TrainSimcseConfig
+from retriever.config.training import TrainDprConfig, TrainSimcseConfig
 from retriever.errors import InputError
 from retriever.presets import DPR_PRESETS, SIMCSE_PRESETS
 

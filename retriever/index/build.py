@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retriever.config import IndexConfig
+from retriever.config.index import IndexConfig
 from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
 from retriever.data.dpr import read_question_texts

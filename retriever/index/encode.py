@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from retriever.choices import VectorType
-from retriever.config import EncodeConfig, EncodingConfig
+from retriever.config.index import EncodeConfig, EncodingConfig
 from retriever.data.arrow import PassageTable, write_passage_table
 from retriever.data.corpus import read_passages
 from retriever.data.files import require_new_folder

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from retriever.choices import Precision
-from retriever.config import IndexModelConfig
+from retriever.config.index import IndexModelConfig
 from retriever.encoding.device import choose_device, choose_precision
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.errors import InputError

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from retriever.choices import IndexRecipe
-from retriever.config import IndexTuneConfig
+from retriever.config.index import IndexTuneConfig
 from retriever.data.dpr import read_question_texts
 from retriever.errors import InputError
 from retriever.index.bm25 import settings_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.config import IndexAddConfig, IndexRemoveConfig
+from retriever.config.index import IndexAddConfig, IndexRemoveConfig
 from retriever.data.corpus import read_passages
 from retriever.data.lines import read_lines
 from retriever.errors import InputError

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from retriever.config import IndexVerifyConfig
+from retriever.config.index import IndexVerifyConfig
 from retriever.errors import InputError
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.layout import check_files

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from retriever.choices import PassageFormat, PoolingRequest, Precision, VectorType
-from retriever.config import EncodingConfig
+from retriever.config.index import EncodingConfig
 from retriever.data.arrow import PassageTable
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.shards import RunShards, Shard, written

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from retriever.config import MineConfig
+from retriever.config.mining import MineConfig
 from retriever.data.answers import has_answer
 from retriever.data.corpus import read_passage_table
 from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples

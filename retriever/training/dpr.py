@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from retriever.choices import Similarity
-from retriever.config import TrainDprConfig
+from retriever.config.training import TrainDprConfig
 from retriever.data.corpus import read_passage_table
 from retriever.data.dpr import read_dpr_examples
 from retriever.encoding.dual_encoder import DualEncoder, half, require_role

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from retriever.choices import Similarity
-from retriever.config import OptimConfig
+from retriever.config.groups import OptimConfig
 from retriever.data.metrics import METRICS_FILE
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.masked_language_model import MaskedLanguageModel

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import TypeVar
 
-from retriever.config import TrainDprConfig, TrainSimcseConfig
+from retriever.config.training import TrainDprConfig, TrainSimcseConfig
 from retriever.data.files import read_json, require_new_folder, write_json
 from retriever.errors import InputError
 from retriever.protocols import Progress

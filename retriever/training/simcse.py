@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from retriever.choices import HeadMode
-from retriever.config import TrainSimcseConfig
+from retriever.config.training import TrainSimcseConfig
 from retriever.data.simcse import read_simcse_examples
 from retriever.data.sts import read_sts_task
 from retriever.encoding.dual_encoder import DualEncoder

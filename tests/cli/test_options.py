@@ -10,17 +10,12 @@ from typer.testing import CliRunner
 
 from cli.main import app as ctl
 from cli.options import add_command
-from retriever.config import (
-    EvalRetrievalConfig,
-    EvalStsConfig,
-    IndexConfig,
-    InfoConfig,
-    MineConfig,
-    PlotConfig,
-    SearchConfig,
-    TrainDprConfig,
-    TrainSimcseConfig,
-)
+from retriever.config.evaluation import EvalRetrievalConfig, EvalStsConfig
+from retriever.config.index import IndexConfig
+from retriever.config.mining import MineConfig
+from retriever.config.report import InfoConfig, PlotConfig
+from retriever.config.search import SearchConfig
+from retriever.config.training import TrainDprConfig, TrainSimcseConfig
 from retriever.errors import InputError
 from retriever.settings import Config, setting
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.search import batched, json_of, queries_of, show_ranking, snippet, typed_questions
-from retriever.config import SearchConfig
+from retriever.config.search import SearchConfig
 from retriever.errors import InputError
 from retriever.records import Passage, Query, Ranking
 

@@ -8,7 +8,7 @@ import pytest
 
 from cli.main import main
 from retriever.choices import IndexRecipe
-from retriever.config import IndexAddConfig, IndexConfig, IndexTuneConfig
+from retriever.config.index import IndexAddConfig, IndexConfig, IndexTuneConfig
 from retriever.errors import InputError
 from retriever.index.build import build_index
 from retriever.index.layout import read_manifest

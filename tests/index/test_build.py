@@ -11,7 +11,7 @@ import torch
 from filelock import FileLock
 
 import retriever.encoding.shards as shards_module
-from retriever.config import IndexConfig
+from retriever.config.index import IndexConfig
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.errors import InputError
 from retriever.index.build import build_index

@@ -10,7 +10,7 @@ import torch
 from filelock import FileLock
 
 from cli.main import main
-from retriever.config import EncodeConfig, IndexConfig
+from retriever.config.index import EncodeConfig, IndexConfig
 from retriever.data.arrow import PassageTable
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.shards import Shard

@@ -15,7 +15,13 @@ import pytest
 import torch
 from filelock import FileLock
 
-from retriever.config import EncodeConfig, IndexAddConfig, IndexConfig, IndexRemoveConfig, IndexVerifyConfig
+from retriever.config.index import (
+    EncodeConfig,
+    IndexAddConfig,
+    IndexConfig,
+    IndexRemoveConfig,
+    IndexVerifyConfig,
+)
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.errors import InputError
 from retriever.index import model as model_module

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from retriever.config import MineConfig
+from retriever.config.mining import MineConfig
 from retriever.data.dpr import read_dpr_examples
 from retriever.errors import InputError
 from retriever.search.mine_corpus import mine_corpus

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from retriever.config import TrainSimcseConfig
+from retriever.config.training import TrainSimcseConfig
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.model_folder import EncoderSettings
 from retriever.losses.embedding_batch import Objective

@@ -11,7 +11,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from transformers import BertConfig, BertTokenizer, DPRConfig, DPRContextEncoder, DPRQuestionEncoder
 
-from retriever.config import TrainDprConfig, TrainSimcseConfig
+from retriever.config.training import TrainDprConfig, TrainSimcseConfig
 from retriever.data.dpr import read_dpr_examples
 from retriever.data.sts import read_sts_task
 from retriever.encoding.dual_encoder import DualEncoder

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from retriever.config import TrainDprConfig, TrainSimcseConfig
+from retriever.config.training import TrainDprConfig, TrainSimcseConfig
 from retriever.errors import InputError
 from retriever.training import checkpoint, loop, recipe
 from retriever.training.dpr import train_dpr

@@ -5,7 +5,7 @@ from statistics import mean, stdev
 
 import pytest
 
-from retriever.config import TrainSimcseConfig
+from retriever.config.training import TrainSimcseConfig
 from retriever.errors import InputError
 from retriever.training.simcse import train_simcse
 from tests.conftest import WORDS
