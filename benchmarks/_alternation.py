@@ -2,11 +2,13 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 from typing import Any, Protocol
 
 MEBIBYTE = 2**20
@@ -79,6 +81,25 @@ class Worker:
         return next((1024 * int(words[1]) for words in lines if words[0] == "RssAnon:"), 0)
 
 
+def begin(line: Connection) -> None:
+    """A side's wait for its first turn, after its imports."""
+    os.dup2(2, 1)  # whatever a library prints must not come between the benchmark's results
+    line.send({})
+    line.recv()
+
+
+def take_turns(line: Connection, job: Timed, work: Callable[[], object], first: Callable[[], object]) -> None:
+    """A side's windows, the same work in each, after the ``first`` to warm up; its report is then still to be sent."""
+    first()
+    line.send({})
+    line.recv()
+    for _ in range(job.windows):
+        begun = time.perf_counter()
+        work()
+        line.send({"seconds": time.perf_counter() - begun})
+        line.recv()
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Seconds of each window, and each side's own report."""
@@ -102,6 +123,32 @@ def alternate(name: str, left: tuple[Side, Timed], right: tuple[Side, Timed]) ->
         say(f"{name}: pair {number} of {windows}: {told[0]:.1f} and {told[1]:.1f} ms each")
     our_seconds, peer_seconds = zip(*pairs, strict=True)
     return Outcome(list(our_seconds), list(peer_seconds), ours.finish(), peer.finish())
+
+
+def compared(
+    found: Outcome, ours: Timed, peer: Timed, unit: str, *, memory: str, **more: object
+) -> dict[str, object]:
+    """Rates on either side, the median of the pairwise ratios with their range, and memory; windows may differ in size."""
+    ratios = [
+        (theirs / peer.window) / (own / ours.window)
+        for own, theirs in zip(found.ours, found.peer, strict=True)
+    ]
+    sizes = {"ours": found.our_report["memory"], "peer": found.peer_report["memory"]}
+    return {
+        "ours": round(ours.window / median(found.ours), 1),
+        "peer": round(peer.window / median(found.peer), 2),
+        "ratio": round(median(ratios), 4),
+        "lowest": round(min(ratios), 4),
+        "highest": round(max(ratios), 4),
+        "unit": unit,
+        "pairs": len(ratios),
+        **more,
+        "memory": {
+            **{side: round(size) for side, size in sizes.items()},
+            "ratio": round(sizes["peer"] / sizes["ours"], 3),
+            "unit": memory,
+        },
+    }
 
 
 def say(text: str) -> None:

@@ -10,7 +10,7 @@ from _turns import PASSAGE_FORMAT, SCALE, Job, Turns, device_peak
 
 def train_ours(line: Connection, job: Job) -> None:
     """Train as ``ctl`` does, with its defaults; then tell what the work was."""
-    from retriever.config import TrainDprConfig, TrainSimcseConfig
+    from retriever.config.training import TrainDprConfig, TrainSimcseConfig
     from retriever.data.files import read_json
     from retriever.training.dpr import train_dpr
     from retriever.training.simcse import train_simcse

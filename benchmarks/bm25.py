@@ -12,18 +12,16 @@ bm25s and numba are not installed with the rest: ``pip install bm25s numba``. A 
 standard output.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from _alternation import Worker, alternate, say
+from _alternation import Worker, alternate, begin, compared, say, take_turns
 from _command import Cases, arguments, chosen, report
 from numpy.typing import NDArray
 
@@ -89,23 +87,9 @@ class Made(Sequence[Passage]):
         return [Passage(str(start + row), text) for row, text in enumerate(found)]
 
 
-def begin(line: Connection) -> None:
-    """Wait for the first turn, after the imports."""
-    os.dup2(2, 1)  # whatever a library prints must not come between the benchmark's results
-    line.send({})
-    line.recv()
-
-
-def take_turns(line: Connection, job: Job, work: Callable[[], object]) -> None:
-    """The same work in every window, after one to warm up."""
-    work()
-    line.send({})
-    line.recv()
-    for _ in range(job.windows):
-        begun = time.perf_counter()
-        work()
-        line.send({"seconds": time.perf_counter() - begun})
-        line.recv()
+def same_in_turns(line: Connection, job: Job, work: Callable[[], object]) -> None:
+    """The same work in every window, after once to warm up."""
+    take_turns(line, job, work, first=work)
     line.send({"device_peak": None})
 
 
@@ -113,7 +97,7 @@ def build_ours(line: Connection, job: Job) -> None:
     """Count, and write blocks and statistics, as ``ctl index --bm25`` does."""
     begin(line)
     passages = Made(job.count)
-    take_turns(line, job, lambda: write_ours(passages, job.folder / "ours"))
+    same_in_turns(line, job, lambda: write_ours(passages, job.folder / "ours"))
 
 
 def write_ours(passages: Sequence[Passage], folder: Path) -> None:
@@ -148,14 +132,14 @@ def search_ours(line: Connection, job: Job) -> None:
     ids = [str(row) for row in range(job.count)]
     searcher = Bm25Searcher(bm25, settings.analyser, lambda rows: [ids[row] for row in rows.tolist()])
     asked = list(texts(job.window, QUESTION_LENGTH, seed=2))
-    take_turns(line, job, lambda: searcher.search(asked, K))
+    same_in_turns(line, job, lambda: searcher.search(asked, K))
 
 
 def build_bm25s(line: Connection, job: Job) -> None:
     """bm25s: tokenize, index, save."""
     begin(line)
     corpus = [each.text for each in Made(job.count)[:]]
-    take_turns(line, job, lambda: write_bm25s(corpus, job.folder / "bm25s"))
+    same_in_turns(line, job, lambda: write_bm25s(corpus, job.folder / "bm25s"))
 
 
 def write_bm25s(corpus: Sequence[str], folder: Path) -> None:
@@ -184,7 +168,7 @@ def search_bm25s(line: Connection, job: Job) -> None:
         tokens = bm25s.tokenize(asked, token_pattern=WORD.pattern, stopwords=None, show_progress=False)
         return index.retrieve(tokens, corpus=ids, k=K, show_progress=False, n_threads=1)
 
-    take_turns(line, job, search)
+    same_in_turns(line, job, search)
 
 
 def search_rank_bm25(line: Connection, job: Job) -> None:
@@ -196,7 +180,7 @@ def search_rank_bm25(line: Connection, job: Job) -> None:
     index = BM25Okapi([analyser(each.text) for each in Made(job.count)[:]])
     ids = [str(row) for row in range(job.count)]
     asked = list(texts(job.window, QUESTION_LENGTH, seed=2))
-    take_turns(line, job, lambda: [index.get_top_n(analyser(each), ids, n=K) for each in asked])
+    same_in_turns(line, job, lambda: [index.get_top_n(analyser(each), ids, n=K) for each in asked])
 
 
 def build_lean(line: Connection, job: Job) -> None:
@@ -213,29 +197,10 @@ def build_lean(line: Connection, job: Job) -> None:
     line.send({"device_peak": None})
 
 
-def compared(name: str, unit: str, ours: Any, peer: Any, more: dict[str, object]) -> dict[str, object]:  # noqa: ANN401
-    """Rates of both sides and the median of the pairwise ratios."""
-    found = alternate(name, ours, peer)
-    per_question = [  # windows may differ in size
-        (theirs / peer[1].window) / (own / ours[1].window)
-        for own, theirs in zip(found.ours, found.peer, strict=True)
-    ]
-    return {
-        "ours": round(ours[1].window / median(found.ours), 1),
-        "peer": round(peer[1].window / median(found.peer), 2),
-        "ratio": round(median(per_question), 3),
-        "lowest": round(min(per_question), 3),
-        "highest": round(max(per_question), 3),
-        "unit": unit,
-        "pairs": len(per_question),
-        **more,
-        "memory": {
-            "ours": round(found.our_report["memory"]),
-            "peer": round(found.peer_report["memory"]),
-            "ratio": round(found.peer_report["memory"] / max(1, found.our_report["memory"]), 3),
-            "unit": "MiB, anonymous, above imports; passages in memory where they are indexed",
-        },
-    }
+def against(name: str, unit: str, ours: Any, peer: Any, count: int) -> dict[str, object]:  # noqa: ANN401
+    """One comparison, each side its function and its job."""
+    memory = "MiB, anonymous, above imports; passages in memory where they are indexed"
+    return compared(alternate(name, ours, peer), ours[1], peer[1], unit, memory=memory, passages=count)
 
 
 def size_of(folder: Path) -> int:
@@ -287,26 +252,26 @@ def main() -> None:
         scratch = Path(made)
         job, build = Job(scratch, count, QUESTIONS, windows), Job(scratch, count, count, windows)
         if "build-vs-bm25s" in names or "search-vs-bm25s" in names:
-            cases["build-vs-bm25s"] = compared(
+            cases["build-vs-bm25s"] = against(
                 "build-vs-bm25s",
                 "passages indexed per second",
                 (build_ours, build),
                 (build_bm25s, build),
-                {"passages": count},
+                count,
             )
             sizes = {side: round(size_of(scratch / side) / count) for side in ("ours", "bm25s")}
             cases["build-vs-bm25s"]["bytes_per_passage"] = sizes
         unit = f"questions per second, the best {K}"
         if "search-vs-bm25s" in names:
-            cases["search-vs-bm25s"] = compared(
-                "search-vs-bm25s", unit, (search_ours, job), (search_bm25s, job), {"passages": count}
+            cases["search-vs-bm25s"] = against(
+                "search-vs-bm25s", unit, (search_ours, job), (search_bm25s, job), count
             )
         if "search-vs-rank-bm25" in names:
             if not (scratch / "ours").is_dir():
                 write_ours(Made(count), scratch / "ours")
             few = Job(scratch, count, 5, windows)
-            cases["search-vs-rank-bm25"] = compared(
-                "search-vs-rank-bm25", unit, (search_ours, job), (search_rank_bm25, few), {"passages": count}
+            cases["search-vs-rank-bm25"] = against(
+                "search-vs-rank-bm25", unit, (search_ours, job), (search_rank_bm25, few), count
             )
         if "build-1m" in names:
             cases.update(million(scratch, MILLION // 10 if given.quick else MILLION))

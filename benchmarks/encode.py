@@ -14,19 +14,17 @@ Passages: ``DIR/qa/squad1_dev``, else ``DIR/passages.jsonl``; sentences: STS-B's
 
 import argparse
 import json
-import os
 import random
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
-from _alternation import alternate
+from _alternation import alternate, begin, compared, take_turns
 from _command import BERT_BASE, PACKAGED, Cases, arguments, chosen, data_folder, model_folder, report
 from _matmul import matmul_flops, matmul_seconds
 from _turns import device_peak, synchronize
@@ -106,9 +104,10 @@ def encode_ours(line: Connection, job: Job) -> None:
     """Embed as ``ctl`` does; then tell in which precision, and how many tokens that was."""
     from retriever.encoding.encoder import Encoder
 
-    texts = started(line, job)
+    begin(line)
+    texts = read_texts(job)
     encoder = Encoder.load(job.model, max_length=job.max_length, precision=job.ours)
-    take_turns(line, job, lambda: encoder.encode(texts), "ours")
+    encode_in_turns(line, job, lambda: encoder.encode(texts), "ours")
     line.send(
         {
             "precision": encoder.precision,
@@ -122,7 +121,8 @@ def encode_peer(line: Connection, job: Job) -> None:
     """Embed with sentence-transformers."""
     from sentence_transformers import SentenceTransformer
 
-    texts = started(line, job)
+    begin(line)
+    texts = read_texts(job)
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[job.peer]
     model = SentenceTransformer(job.model, model_kwargs={"dtype": dtype})
     model.max_seq_length = job.max_length
@@ -131,31 +131,24 @@ def encode_peer(line: Connection, job: Job) -> None:
     def encode() -> np.ndarray:
         return np.asarray(model.encode(texts, batch_size=batch_size, show_progress_bar=False), np.float32)
 
-    take_turns(line, job, encode, "peer")
+    encode_in_turns(line, job, encode, "peer")
     line.send({"precision": job.peer, "device_peak": device_peak()})
 
 
-def started(line: Connection, job: Job) -> list[str]:
-    """Wait for the first turn, after the imports; → the texts."""
-    os.dup2(2, 1)  # whatever a library prints must not come between the benchmark's results
-    line.send({})
-    line.recv()
+def read_texts(job: Job) -> list[str]:
+    """The texts of a job."""
     texts: list[str] = json.loads(job.texts.read_text(encoding="utf-8"))
     return texts
 
 
-def take_turns(line: Connection, job: Job, encode: Any, name: str) -> None:  # noqa: ANN401
-    """Embed all texts once in each window."""
-    vectors = encode()
-    np.save(job.output / f"{name}.npy", vectors)
-    line.send({})
-    line.recv()
-    for _ in range(job.windows):
-        begun = time.perf_counter()
+def encode_in_turns(line: Connection, job: Job, encode: Callable[[], np.ndarray], name: str) -> None:
+    """All texts once in each window; the vectors of the first time are kept."""
+
+    def encode_whole() -> None:
         encode()
         synchronize()
-        line.send({"seconds": time.perf_counter() - begun})
-        line.recv()
+
+    take_turns(line, job, encode_whole, first=lambda: np.save(job.output / f"{name}.npy", encode()))
 
 
 def texts_of(data: Path, kind: str) -> list[str]:
@@ -196,7 +189,6 @@ def run_case(name: str, given: argparse.Namespace, data: Path) -> dict[str, obje
         vectors = {side: np.load(scratch / f"{side}.npy") for side in ("ours", "peer")}
         precise = vectors["peer"] if case.peer == "fp32" else peer_in_fp32(job)
         config = AutoConfig.from_pretrained(job.model)
-    ratios = [theirs / own for own, theirs in zip(found.ours, found.peer, strict=True)]
     precision, tokens = found.our_report["precision"], found.our_report["tokens"]
     dtype, device = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision], "cuda" if cuda else "cpu"
     sampled = min(tokens, 65_536)  # of the matrix products: as many rows as fill the device
@@ -204,13 +196,13 @@ def run_case(name: str, given: argparse.Namespace, data: Path) -> dict[str, obje
     flops = matmul_flops(config, sampled, training=False)
     rate = len(texts) / median(found.ours)
     return {
-        "ours": round(rate, 1),
-        "peer": round(len(texts) / median(found.peer), 1),
-        "ratio": round(median(ratios), 4),
-        "lowest": round(min(ratios), 4),
-        "highest": round(max(ratios), 4),
-        "unit": f"{case.texts} per second",
-        "pairs": len(ratios),
+        **compared(
+            found,
+            job,
+            job,
+            f"{case.texts} per second",
+            memory="MiB, " + ("most that tensors held" if cuda else "anonymous, above imports"),
+        ),
         "texts": len(texts),
         "tokens_per_text": round(tokens / len(texts), 2),
         "precision": {"ours": precision, "peer": case.peer},
@@ -219,12 +211,6 @@ def run_case(name: str, given: argparse.Namespace, data: Path) -> dict[str, obje
         },
         "largest_difference_to_fp32": {
             side: float(f"{np.abs(each - precise).max():.2g}") for side, each in vectors.items()
-        },
-        "memory": {
-            "ours": round(found.our_report["memory"]),
-            "peer": round(found.peer_report["memory"]),
-            "ratio": round(found.peer_report["memory"] / found.our_report["memory"], 3),
-            "unit": "MiB, " + ("most that tensors held" if cuda else "anonymous, above imports"),
         },
         "matmul": {
             "tflops": round(flops / seconds / 1e12, 3),
@@ -240,8 +226,7 @@ def peer_in_fp32(job: Job) -> np.ndarray:
 
     model = SentenceTransformer(job.model)
     model.max_seq_length = job.max_length
-    texts: list[str] = json.loads(job.texts.read_text(encoding="utf-8"))
-    return np.asarray(model.encode(texts, show_progress_bar=False), np.float32)
+    return np.asarray(model.encode(read_texts(job), show_progress_bar=False), np.float32)
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ class Job:
 
 def build(line: Connection, job: Job) -> None:
     """Build as ``ctl index`` does, after the imports."""
-    from retriever.config import IndexConfig
+    from retriever.config.index import IndexConfig
     from retriever.index.build import build_index
 
     line.send({})

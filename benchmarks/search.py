@@ -11,7 +11,6 @@ vectors of 768 numbers on a GPU, against one read of them at the bandwidth of a 
 A table goes to standard error, one JSON object to standard output.
 """
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from tempfile import TemporaryDirectory
 import faiss
 import numpy as np
 import torch
-from _alternation import Outcome, alternate, say
+from _alternation import Outcome, alternate, begin, compared, say, take_turns
 from _command import Cases, arguments, chosen, report
 from _vectors import Process
 from numpy.typing import NDArray
@@ -79,7 +78,7 @@ def search_ours(line: Connection, job: Job) -> None:
     else:
         index = FaissIndex.load([job.vectors], job.count)
         index.set_search(job.settings)
-    take_turns(line, job, index.search)
+    search_in_turns(line, job, index.search)
 
 
 def search_faiss(line: Connection, job: Job) -> None:
@@ -92,58 +91,28 @@ def search_faiss(line: Connection, job: Job) -> None:
         index = faiss.read_index(str(job.vectors))
         for name, value in job.settings.items():
             faiss.ParameterSpace().set_index_parameter(index, name, value)
-    take_turns(line, job, index.search)
+    search_in_turns(line, job, index.search)
 
 
-def begin(line: Connection) -> None:
-    """Wait for the first turn, after the imports."""
-    os.dup2(2, 1)  # whatever a library prints must not come between the benchmark's results
-    line.send({})
-    line.recv()
-
-
-def take_turns(line: Connection, job: Job, search: Search) -> None:
+def search_in_turns(line: Connection, job: Job, search: Search) -> None:
     """The same questions in every window, after one call to warm up."""
     queries = np.load(job.queries)[: job.window]
     calls = [queries[start : start + job.batch] for start in range(0, len(queries), job.batch)]
-    search(calls[0], K)
-    line.send({})
-    line.recv()
-    for _ in range(job.windows):
-        begun = time.perf_counter()
-        for call in calls:
-            search(call, K)
-        line.send({"seconds": time.perf_counter() - begun})
-        line.recv()
+    take_turns(line, job, lambda: [search(call, K) for call in calls], first=lambda: search(calls[0], K))
     line.send({"device_peak": None})
 
 
-def compared(ours: Job, found: Outcome, **more: object) -> dict[str, object]:
-    """Questions a second on either side, the median of the pairwise ratios, and memory."""
-    ratios = [theirs / own for own, theirs in zip(found.ours, found.peer, strict=True)]
-    memory = {"ours": found.our_report["memory"], "peer": found.peer_report["memory"]}
-    return {
-        "ours": round(ours.window / median(found.ours), 1),
-        "peer": round(ours.window / median(found.peer), 1),
-        "ratio": round(median(ratios), 4),
-        "lowest": round(min(ratios), 4),
-        "highest": round(max(ratios), 4),
-        "unit": f"questions per second, {ours.batch} a call",
-        "pairs": len(ratios),
-        "vectors": ours.count,
-        **more,
-        "memory": {
-            **{side: round(size) for side, size in memory.items()},
-            "ratio": round(memory["peer"] / memory["ours"], 3),
-            "unit": "MiB, anonymous, above imports",
-        },
-    }
+def against(job: Job, found: Outcome, peer: Job, **more: object) -> dict[str, object]:
+    """Questions a second on either side, and memory."""
+    unit = f"questions per second, {job.batch} a call"
+    memory = "MiB, anonymous, above imports"
+    return compared(found, job, peer, unit, memory=memory, vectors=job.count, **more)
 
 
 def flat(name: str, batch: int, files: "Files", windows: int) -> dict[str, object]:
     """Exact search."""
     job = Job(files.vectors, files.queries, files.count, {}, batch, batch * FLAT[batch], windows)
-    return compared(job, alternate(name, (search_ours, job), (search_faiss, job)))
+    return against(job, alternate(name, (search_ours, job), (search_faiss, job)), job)
 
 
 def at_equal_recall(name: str, batch: int, files: "Files", windows: int) -> dict[str, object]:
@@ -153,9 +122,10 @@ def at_equal_recall(name: str, batch: int, files: "Files", windows: int) -> dict
     ours, peer = (
         Job(each.file, files.queries, files.count, each.settings, batch, window, windows) for each in found
     )
-    return compared(
+    return against(
         ours,
         alternate(name, (search_ours, ours), (search_faiss, peer)),
+        peer,
         **{"recall@10": {side: round(each.recall, 4) for side, each in zip(SIDES, found, strict=True)}},
         settings={side: dict(each.settings) for side, each in zip(SIDES, found, strict=True)},
         factory={side: each.factory for side, each in zip(SIDES, found, strict=True)},
@@ -204,25 +174,13 @@ class Files:
         lists = default_lists(self.count)
 
         factory = factory_of("ivf-pq", dimension=DIMENSION, count=self.count, lists=None)
-        say(f"building {factory}")
-        begun = time.perf_counter()
-        index = FaissIndex(DIMENSION, factory)
-        train(index, Parts.of([vectors]))
-        index.add(vectors)
-        seconds = time.perf_counter() - begun
-        index.save(self.folder / "ours.faiss")
+        file, index, seconds = self._built("ours.faiss", factory, vectors)
         settings, recall = truth.turn_up(index, RECIPES["ivf-pq"].ladder(lists), TARGET)
         say(f"{dict(settings)}: recall@10 {recall:.4f}")
-        ours = Approximate(self.folder / "ours.faiss", factory, settings, recall, seconds)
+        ours = Approximate(file, factory, settings, recall, seconds)
 
         factory = f"IVF{lists},Flat"
-        say(f"building {factory}")
-        begun = time.perf_counter()
-        index = FaissIndex(DIMENSION, factory)
-        train(index, Parts.of([vectors]))
-        index.add(vectors)
-        seconds = time.perf_counter() - begun
-        index.save(self.folder / "peer.faiss")
+        file, index, seconds = self._built("peer.faiss", factory, vectors)
         low, high = 1, lists  # the fewest probes that reach our recall, by halving
         while low < high:
             middle = (low + high) // 2
@@ -232,7 +190,18 @@ class Files:
         index.set_search(settings)
         reached = truth.recall_of(index)
         say(f"{settings}: recall@10 {reached:.4f}")
-        return ours, Approximate(self.folder / "peer.faiss", factory, settings, reached, seconds)
+        return ours, Approximate(file, factory, settings, reached, seconds)
+
+    def _built(self, name: str, factory: str, vectors: NDArray[np.float32]) -> tuple[Path, FaissIndex, float]:
+        """An index in a file, and the seconds that training and adding took."""
+        say(f"building {factory}")
+        begun = time.perf_counter()
+        index = FaissIndex(DIMENSION, factory)
+        train(index, Parts.of([vectors]))
+        index.add(vectors)
+        seconds = time.perf_counter() - begun
+        index.save(self.folder / name)
+        return self.folder / name, index, seconds
 
 
 def exact_on_gpu(batch: int, count: int) -> dict[str, object]:

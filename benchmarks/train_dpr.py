@@ -62,7 +62,7 @@ def read_examples(data: Path, mined: Path, *, hard: bool) -> list[DprExample]:
 
 def mine(questions: Path, passages: Path, output: Path) -> None:
     """One hard negative a question by BM25, as ``ctl mine`` finds it."""
-    from retriever.config import MineConfig
+    from retriever.config.mining import MineConfig
     from retriever.search.mine_corpus import mine_corpus
 
     say(f"mining hard negatives into {output.name}")
