@@ -41,7 +41,7 @@ from retriever.encoding.dual_encoder import DualEncoder, format_passages
 from retriever.encoding.locate import locate_model
 from retriever.evaluation.average_rank import gold_ranks
 from retriever.evaluation.comparison import paired_difference
-from retriever.search.mining import mine_hard_negatives
+from retriever.search.mining import Miner, Source
 from retriever.search.open import open_searcher
 
 MODEL = "packaged:all-MiniLM-L6-v2"
@@ -127,8 +127,9 @@ class Work:
             ctl("index", passages=self.train / "passages.tsv", model=first, output=index)
         corpus = read_passage_table(self.train / "passages.tsv")
         examples = read_dpr_examples(self.examples("hard"))
-        mined = mine_hard_negatives(examples, open_searcher(index), corpus, depth=100, num_hard_negatives=30)
-        write_dpr_examples(file, mined)
+        searcher = Source("hard", open_searcher(index))
+        miner = Miner(sources=[searcher], passages=corpus, depth=100, num_hard_negatives=30)
+        write_dpr_examples(file, miner.mine(examples))
         return file
 
     def _measure(self, name: str) -> NDArray[np.int64]:

@@ -21,6 +21,23 @@ class Passage:
     title: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinedPassage(Passage):
+    """A passage that a search found for a question, and where: a hard negative with its provenance.
+
+    Attributes:
+        source: what searched: ``bm25``, an index or a model, by the name that the user gave.
+        rank: its place in that ranking, from 1.
+        score: of that ranking.
+        cross_encoder: what a cross-encoder gives question and passage, between 0 and 1; None: none was asked.
+    """
+
+    source: str
+    rank: int
+    score: float
+    cross_encoder: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A question and its id."""

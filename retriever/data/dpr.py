@@ -12,7 +12,10 @@ from retriever.data.json_record import JsonRecord, read_records
 from retriever.data.lines import RECORD_FORMATS, format_of, read_table, require_some
 from retriever.data.table import check_width
 from retriever.errors import InputError
-from retriever.records import DprExample, Passage, Query, Question, content_id
+from retriever.records import DprExample, MinedPassage, Passage, Query, Question, content_id
+
+PROVENANCE = ("source", "rank", "score", "cross_encoder")
+"""Where a hard negative was found, as ``ctl mine`` writes it beside the passage."""
 
 _PASSAGE_ID = ("passage_id", "psg_id", "id")
 """Names of a passage's id in DPR's files, which differ from set to set."""
@@ -111,7 +114,7 @@ def read_dpr_examples(
 
     * DPR's format: ``question``, ``answers``, and ``positive_ctxs``, ``hard_negative_ctxs`` and ``negative_ctxs``
       (random passages) of ``title``, ``text`` and, optionally, an id; a passage without id gets
-      ``records.content_id``. Scores are left out.
+      ``records.content_id``. What ``ctl mine`` wrote says where it was found (``MinedPassage``); DPR's scores are left out.
     * Questions with ``positive_passage_id``, one or a list, which are looked up in ``passages``.
 
     A question stays as it is written. DPR's own code makes ’ a ' in it; that would have to happen to every question
@@ -155,7 +158,15 @@ def _passages(record: JsonRecord, name: str) -> tuple[Passage, ...]:
 def _passage(record: JsonRecord) -> Passage:
     text, title = record.text("text"), record.optional_text("title")
     passage_id = record.id(*_passage_id_names(record))
-    return Passage(content_id(text, title) if passage_id is None else passage_id, text, title)
+    if passage_id is None:
+        passage_id = content_id(text, title)
+    source, rank, score, cross_encoder = (record.values.get(name) for name in PROVENANCE)
+    if isinstance(source, str) and isinstance(rank, int) and isinstance(score, int | float):
+        scored = cross_encoder if isinstance(cross_encoder, float) else None
+        return MinedPassage(
+            passage_id, text, title, source=source, rank=rank, score=float(score), cross_encoder=scored
+        )
+    return Passage(passage_id, text, title)  # DPR's own files have scores, and do not say whose they are
 
 
 def _passage_id_names(record: JsonRecord) -> tuple[str, ...]:
@@ -198,8 +209,10 @@ def write_dpr_examples(path: Path, examples: Iterable[DprExample]) -> int:
     return count
 
 
-def _context(passage: Passage) -> dict[str, str]:
-    context = {"title": passage.title, "text": passage.text}
+def _context(passage: Passage) -> dict[str, object]:
+    context: dict[str, object] = {"title": passage.title, "text": passage.text}
     if passage.id != content_id(passage.text, passage.title):
         context["passage_id"] = passage.id
+    if isinstance(passage, MinedPassage):
+        context |= {name: value for name in PROVENANCE if (value := getattr(passage, name)) is not None}
     return context

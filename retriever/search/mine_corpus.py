@@ -1,52 +1,211 @@
-"""Mining from files to a file: questions and a corpus → DPR training examples with BM25's hard negatives."""
+"""Mining from files to a file: questions and a corpus → DPR training examples with hard negatives."""
 
 import logging
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from retriever.config.mining import MineConfig
-from retriever.data.answers import has_answer
-from retriever.data.corpus import read_passage_table
 from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples
 from retriever.data.files import require_writable
+from retriever.data.folders import locked
 from retriever.data.lines import RECORD_FORMATS, format_of, read_json_objects
+from retriever.data.shingles import jaccard, shingles
 from retriever.errors import InputError
-from retriever.lexical.bm25 import bm25_of
-from retriever.protocols import Progress, Searcher, no_progress
-from retriever.records import DprExample, Passage, Question
-from retriever.search.mining import MiningReport, mine_hard_negatives
+from retriever.protocols import Progress, no_progress
+from retriever.records import DprExample, Passage
+from retriever.search.filters import Filters
+from retriever.search.mining import Miner, MiningReport, Selection
+from retriever.search.sources import Sources
+
+if TYPE_CHECKING:
+    from retriever.search.rerank import CrossEncoder
 
 logger = logging.getLogger(__name__)
 
+LOCK = ".lock"
+SAME_PASSAGE = 0.5
+"""Two texts under one id are versions of one passage if they share this part of their runs of three words."""
 
-def mine_corpus(config: MineConfig, *, progress: Progress = no_progress) -> MiningReport:
-    """Mine hard negatives for every question and write them with their positives; the index is temporary.
+
+def mine_corpus(
+    config: MineConfig,
+    *,
+    progress: Progress = no_progress,
+    watch: Callable[[Selection], None] = lambda selection: None,
+) -> MiningReport:
+    """Mine hard negatives for every question and write them with their positives.
+
+    Args:
+        config: what ``ctl mine`` takes.
+        progress: opens progress displays.
+        watch: is shown what was decided on each question.
 
     Raises:
-        InputError: a file or line that is wrong, or an output that is one of the inputs.
+        InputError: a file or line that is wrong, a searcher that cannot be opened, or an output that is one of the inputs.
     """
-    if config.output.resolve() in (config.questions.resolve(), config.passages.resolve()):
-        raise InputError("the output is one of the inputs", path=config.output)
-    if config.output.suffix != ".jsonl":
-        raise InputError("the output is DPR JSONL: its name must end in .jsonl", path=config.output)
-    require_writable(config.output)
-    passages = read_passage_table(config.passages)
+    _check(config)
+    with_positives = names_positives(
+        config.questions
+    )  # what is wrong with the first question is said before all work
+    cache = config.cache or config.output.with_name(config.output.name + ".cache")
     report = MiningReport()
-    searcher = bm25_of(list(passages.values()), progress=progress)
-    mined = mine_hard_negatives(
-        read_examples(config.questions, passages, searcher, config.depth),
-        searcher,
-        passages,
-        depth=config.depth,
-        num_hard_negatives=config.num_hard_negatives,
-        report=report,
-    )
-    with progress(None, "mine") as advance:
-        write_dpr_examples(config.output, some(counted(mined, advance), config.questions))
+    with _held(cache):
+        sources = Sources(config, cache, progress)
+        miner = Miner(
+            sources=sources.open(),
+            passages=sources.passages,
+            depth=config.depth,
+            num_hard_negatives=config.num_hard_negatives,
+            filters=filters_of(config),
+            cross_encoder=None if config.cross_encoder is None else _cross_encoder(config),
+            keep_old=config.keep_negatives,
+        )
+        examples = (
+            read_dpr_examples(config.questions, sources.passages)
+            if with_positives
+            else read_questions_with_answers(config.questions)
+        )
+        checked = _of_this_corpus(examples, sources.passages, config)
+        with progress(None, "mine") as advance:
+            mined = _counted(miner.mine(checked, report, watch), advance)
+            write_dpr_examples(config.output, _some(mined, config.questions))
+    _warn(report, config)
     return report
 
 
-def some(examples: Iterable[DprExample], path: Path) -> Iterator[DprExample]:
+@contextmanager
+def _held(cache: Path) -> Iterator[None]:
+    """The cache for this process alone; one into which nothing was put is removed again."""
+    cache.mkdir(parents=True, exist_ok=True)
+    lock = cache / LOCK
+    with locked(lock, "another process mines with this cache"):
+        try:
+            yield
+        finally:
+            if list(cache.iterdir()) == [lock]:
+                shutil.rmtree(cache)
+
+
+def filters_of(config: MineConfig) -> Filters:
+    """The filters as the settings say."""
+    return Filters(
+        positives=config.drop_positives,
+        first_rank=config.first_rank,
+        max_share=config.max_share,
+        min_margin=config.min_margin,
+        near_duplicate=config.near_duplicate if config.drop_near_duplicates else None,
+        answers=config.drop_answers,
+        cross_encoder_below=None if config.cross_encoder is None else config.cross_encoder_below,
+    )
+
+
+def _check(config: MineConfig) -> None:
+    """What can be wrong with the files before any is read."""
+    inputs = {each.resolve() for each in (config.questions, config.passages) if each is not None}
+    for output in (config.output, config.audit):
+        if output is not None and output.resolve() in inputs:
+            raise InputError("the output is one of the inputs", path=output)
+    if config.output.suffix != ".jsonl":
+        raise InputError("the output is DPR JSONL: its name must end in .jsonl", path=config.output)
+    if config.audit is not None:
+        if config.audit.suffix != ".html":
+            raise InputError("the audit is a page: its name must end in .html", path=config.audit)
+        require_writable(config.audit)
+    require_writable(config.output)
+
+
+def _cross_encoder(config: MineConfig) -> "CrossEncoder":
+    from retriever.search.rerank import CrossEncoder  # with torch
+
+    return CrossEncoder(str(config.cross_encoder), device=config.device)
+
+
+def names_positives(path: Path) -> bool:
+    """Whether the questions come with their positives, or with answers only, as the first of them does.
+
+    Raises:
+        InputError: no such file, or no question that can be read in it.
+    """
+    return path.is_dir() or holds_contexts(path) or bool(next(read_questions(path)).positive_ids)
+
+
+def read_questions_with_answers(path: Path) -> Iterator[DprExample]:
+    """Questions with answers, whose positives are still to be found among the passages.
+
+    Raises:
+        InputError: a file or line that is wrong, a question without answers, or one that names its positive.
+    """
+    for question in read_questions(path):
+        name = f"question '{question.query.id}'"
+        if question.positive_ids:
+            raise InputError(f"{name} names its positive passage, the first question does not", path=path)
+        if not question.answers:
+            raise InputError(f"{name} has neither answers nor positive_passage_id", path=path)
+        yield DprExample(question.query, (), answers=question.answers)
+
+
+def holds_contexts(path: Path) -> bool:
+    """Whether a file is in DPR's training format, whose questions bring their passages with them."""
+    if path.is_dir() or format_of(path) not in RECORD_FORMATS:
+        return False
+    _, first = next(read_json_objects(path), (0, {}))
+    return "positive_ctxs" in first
+
+
+def _of_this_corpus(
+    examples: Iterable[DprExample], passages: Mapping[str, Passage], config: MineConfig
+) -> Iterator[DprExample]:
+    """The examples, counting what says that they were made for another corpus, and what is about to be replaced."""
+    others = replaced = 0
+    for example in examples:
+        for each in example.positives:
+            there = passages.get(each.id)
+            if there is not None and there.text != each.text:
+                others += jaccard(shingles(there.text), shingles(each.text)) < SAME_PASSAGE
+        replaced += len(example.hard_negatives)
+        yield example
+    if others:
+        logger.warning(
+            "%d positives have the id of a passage of the corpus and another text: was %s made for another corpus?",
+            others,
+            config.questions,
+        )
+    if replaced and not config.keep_negatives:
+        logger.info(
+            "%d hard negatives that the questions had are replaced; --keep-negatives keeps them", replaced
+        )
+
+
+def _warn(report: MiningReport, config: MineConfig) -> None:
+    """What a user has to know of the result."""
+    if report.without_positive:
+        logger.warning(
+            "%d of %d questions left out: none of their first %d passages holds an answer",
+            report.without_positive,
+            report.questions + report.without_positive,
+            config.depth,
+        )
+    if report.short:
+        logger.log(
+            logging.WARNING if report.without_negative else logging.INFO,
+            "%d of %d questions have fewer than %d mined hard negatives, %d of them none: a larger --depth finds more",
+            report.short,
+            report.questions,
+            config.num_hard_negatives,
+            report.without_negative,
+        )
+    if report.positive_not_found:
+        logger.warning(
+            "the positive was not among the %d passages found in %d rankings, of which --max-share and --min-margin reject all",
+            config.depth,
+            report.positive_not_found,
+        )
+
+
+def _some(examples: Iterable[DprExample], path: Path) -> Iterator[DprExample]:
     """The examples, of which there must be one."""
     empty = True
     for each in examples:
@@ -56,52 +215,7 @@ def some(examples: Iterable[DprExample], path: Path) -> Iterator[DprExample]:
         raise InputError("no question has a positive passage: there is nothing to train on", path=path)
 
 
-def read_examples(
-    path: Path, passages: Mapping[str, Passage], searcher: Searcher, depth: int
-) -> Iterator[DprExample]:
-    """The questions with their positives: from the file, or the first passage found that holds an answer.
-
-    The second is how DPR got the positives of the data sets that have none (section 4.1); a question without such a
-    passage among the first ``depth`` is left out.
-    """
-    if path.is_dir() or holds_contexts(path) or next(read_questions(path)).positive_ids:
-        yield from read_dpr_examples(path, passages)
-        return
-    total = found = 0
-    for question in read_questions(path):
-        total += 1
-        positive = find_positive(question, passages, searcher, depth, path)
-        if positive is not None:
-            found += 1
-            yield DprExample(question.query, (positive,), answers=question.answers)
-    if found < total:
-        left = f"{total - found:,} of {total:,}"
-        logger.warning("%s questions left out: none of their first %d passages holds an answer", left, depth)
-
-
-def holds_contexts(path: Path) -> bool:
-    """Whether a file is in DPR's training format, whose questions bring their passages with them."""
-    if format_of(path) not in RECORD_FORMATS:
-        return False
-    _, first = next(read_json_objects(path), (0, {}))
-    return "positive_ctxs" in first
-
-
-def find_positive(
-    question: Question, passages: Mapping[str, Passage], searcher: Searcher, depth: int, path: Path
-) -> Passage | None:
-    """The first passage found for a question that holds one of its answers."""
-    name = f"question '{question.query.id}'"
-    if question.positive_ids:
-        raise InputError(f"{name} names its positive passage, the first question does not", path=path)
-    if not question.answers:
-        raise InputError(f"{name} has neither answers nor positive_passage_id", path=path)
-    (ranking,) = searcher.search([question.query.text], depth)
-    found = (passages[passage_id] for passage_id in ranking.ids)
-    return next((passage for passage in found if has_answer(passage.text, question.answers)), None)
-
-
-def counted(examples: Iterable[DprExample], advance: Callable[[int], None]) -> Iterator[DprExample]:
+def _counted(examples: Iterable[DprExample], advance: Callable[[int], None]) -> Iterator[DprExample]:
     """The examples, each reported as done when the next is asked for."""
     for example in examples:
         yield example

@@ -1,93 +1,277 @@
-"""Hard negatives for DPR training: what a searcher ranks high for a question and is not an answer to it."""
+"""Hard negatives for DPR training: what a search ranks high for a question and is not an answer to it."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count, islice
 
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.choices import Rejection
 from retriever.data.answers import has_answer
 from retriever.errors import InputError
 from retriever.protocols import Searcher
-from retriever.records import DprExample, Passage, Ranking
+from retriever.records import DprExample, MinedPassage, Passage, Ranking
+from retriever.search.filters import Filters, Judge
 
 BATCH_SIZE = 256  # questions searched at once
+
+CrossEncoder = Callable[[Sequence[tuple[str, Passage]]], NDArray[np.float32]]
+"""(N,) scores of question and passage, between 0 and 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What searches for hard negatives.
+
+    Attributes:
+        name: for people, and in what is written.
+        searcher: ranks the passages for a question.
+        share: of the hard negatives that come from here, beside the shares of the others.
+    """
+
+    name: str
+    searcher: Searcher
+    share: float = 1.0
 
 
 @dataclass(slots=True)
 class MiningReport:
-    """Counts over the questions so far. A ranking is read until enough negatives are found, and no further."""
+    """Counts over the questions so far. A ranking is read until enough negatives are found, and no further.
+
+    Attributes:
+        questions: that were written.
+        without_positive: left out: none of the passages found holds an answer.
+        kept: hard negatives.
+        short: questions with fewer hard negatives than were asked for, those without any among them.
+        without_negative: questions without any.
+        positive_not_found: rankings without the positive, of which ``max_share`` and ``min_margin`` reject everything.
+        kept_from: source → hard negatives.
+        rejected: reason → passages.
+    """
 
     questions: int = 0
-    without_negative: int = 0
+    without_positive: int = 0
     kept: int = 0
-    dropped_as_positive: int = 0
-    dropped_by_answer: int = 0
-    dropped_as_duplicate: int = 0
+    short: int = 0
+    without_negative: int = 0
+    positive_not_found: int = 0
+    kept_from: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[Rejection] = field(default_factory=Counter)
+
+    def add(self, selection: "Selection") -> None:
+        """Count one question."""
+        self.questions += 1
+        self.kept += len(selection.kept)
+        self.short += selection.lacks
+        self.without_negative += not selection.kept
+        self.positive_not_found += selection.positive_not_found
+        self.kept_from.update(each.source for each in selection.kept)
+        self.rejected.update(reason for _, reason in selection.verdicts if reason is not None)
 
 
-def mine_hard_negatives(
-    examples: Iterable[DprExample],
-    searcher: Searcher,
-    passages: Mapping[str, Passage],
-    *,
-    depth: int = 100,
-    num_hard_negatives: int = 1,
-    report: MiningReport | None = None,
-) -> Iterator[DprExample]:
-    """Give each example the first passages of its ranking that may serve as hard negatives.
+@dataclass(frozen=True, kw_only=True)
+class Miner:
+    """Gives questions hard negatives.
 
-    Left out are, in this order: positives of the example, by id and by text; passages whose text equals one that was
-    kept; and, where the example has answers, passages that contain one of them as DPR's matcher decides (section 3
-    of Karpukhin et al. 2020). Texts are equal up to white space; titles are not compared.
+    Attributes:
+        sources: at least one.
+        passages: passage id → passage, of every passage that a source may find.
+        depth: passages taken from each search, at least 1.
+        num_hard_negatives: passages kept of a question at most.
+        filters: what a hard negative may not be.
+        cross_encoder: asked last, for ``filters.cross_encoder_below``.
+        keep_old: the hard negatives that a question has stay, and the mined ones come after them.
+    """
+
+    sources: Sequence[Source]
+    passages: Mapping[str, Passage]
+    depth: int = 100
+    num_hard_negatives: int = 1
+    filters: Filters = field(default_factory=Filters)
+    cross_encoder: CrossEncoder | None = None
+    keep_old: bool = False
+
+    def mine(
+        self,
+        examples: Iterable[DprExample],
+        report: MiningReport | None = None,
+        watch: "Callable[[Selection], None]" = lambda selection: None,
+    ) -> Iterator[DprExample]:
+        """Give each example the first passages of its rankings that may serve.
+
+        An example without positives takes the first passage of the first source that holds an answer, as DPR did where the data
+        have none (section 4.1 of Karpukhin et al. 2020), and is left out where there is none.
+
+        Args:
+            examples: read in batches, as the result is consumed.
+            report: counts what happened.
+            watch: is shown what was decided on each question.
+
+        Yields:
+            The examples in order. One for which nothing was found has no hard negatives.
+
+        Raises:
+            InputError: a source finds a passage that is not in ``passages``.
+        """
+        counts = MiningReport() if report is None else report
+        turns = in_turn([each.share for each in self.sources])
+        rest = iter(examples)
+        while batch := list(islice(rest, BATCH_SIZE)):
+            texts = [example.query.text for example in batch]
+            found = [each.searcher.search(texts, self.depth) for each in self.sources]
+            selections = []
+            for example, rankings in zip(batch, zip(*found, strict=True), strict=True):
+                with_positive = (
+                    example if example.positives else _positive_found(example, rankings[0], self._look_up)
+                )
+                if with_positive is None:
+                    counts.without_positive += 1
+                    continue
+                wanted = Counter(islice(turns, self.num_hard_negatives))
+                selections.append(self._selection(with_positive, rankings, wanted))
+            self._decide(selections)
+            for each in selections:
+                counts.add(each)
+                watch(each)
+                yield replace(each.example, hard_negatives=(*each.example.hard_negatives, *each.kept))
+
+    def _selection(
+        self,
+        example: DprExample,
+        rankings: Sequence[Ranking],
+        wanted: Mapping[int, int],
+    ) -> "Selection":
+        old = example if self.keep_old else replace(example, hard_negatives=())
+        found = [
+            Found(source.name, ranking, self._look_up)
+            for source, ranking in zip(self.sources, rankings, strict=True)
+        ]
+        return Selection(old, found, [wanted.get(each, 0) for each in range(len(found))], self.filters)
+
+    def _decide(self, selections: Sequence["Selection"]) -> None:
+        """Take what passes; what a cross-encoder rejects gives its place to the next one, of all questions together."""
+        limit = self.filters.cross_encoder_below
+        while offered := [(each, *offer) for each in selections for offer in each.offers()]:
+            if limit is None or self.cross_encoder is None:
+                for selection, number, candidate in offered:
+                    selection.accept(number, candidate)
+                return
+            pairs = [(each.example.query.text, candidate) for each, _, candidate in offered]
+            scores = self.cross_encoder(pairs).tolist()
+            for (selection, number, candidate), score in zip(offered, scores, strict=True):
+                scored = replace(candidate, cross_encoder=score)
+                if score < limit:
+                    selection.accept(number, scored)
+                else:
+                    selection.reject(scored, "cross_encoder")
+
+    def _look_up(self, passage_id: str) -> Passage:
+        try:
+            return self.passages[passage_id]
+        except KeyError:
+            raise InputError(f"the search found passage '{passage_id}', which is not in the corpus") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a source found for a question; a passage is read when its turn comes.
+
+    Attributes:
+        source: its name.
+        ranking: its ranking.
+        look_up: id → passage.
+    """
+
+    source: str
+    ranking: Ranking
+    look_up: Callable[[str], Passage]
+
+    def __iter__(self) -> Iterator[MinedPassage]:
+        for rank, hit in enumerate(self.ranking, start=1):
+            each = self.look_up(hit.id)
+            yield MinedPassage(each.id, each.text, each.title, source=self.source, rank=rank, score=hit.score)
+
+
+class Selection:
+    """The hard negatives of one question, as they are found.
 
     Args:
-        examples: read in batches, as the result is consumed.
-        searcher: ranks the passages for the question.
-        passages: passage id → passage, of every passage that the searcher may find.
-        depth: passages taken from the search, at least 1.
-        num_hard_negatives: passages kept at most.
-        report: counts what happened, if given.
+        example: with its positives, and the hard negatives that stay.
+        found: what each source found.
+        wanted: how many of each.
+        filters: what they may not be.
 
-    Yields:
-        Every example in order, with the mined hard negatives, none included, in place of those it had.
-
-    Raises:
-        InputError: the searcher finds a passage that is not in ``passages``.
+    Attributes:
+        kept: what was found.
+        verdicts: every passage that was looked at, with the reason why not; None: it was kept.
+        positive_not_found: rankings that do not hold the positive, where its score is asked for.
     """
-    counts = MiningReport() if report is None else report
-    rest = iter(examples)
-    while batch := list(islice(rest, BATCH_SIZE)):
-        rankings = searcher.search([example.query.text for example in batch], depth)
-        for example, ranking in zip(batch, rankings, strict=True):
-            negatives = tuple(islice(_negatives(example, ranking, passages, counts), num_hard_negatives))
-            counts.questions += 1
-            counts.kept += len(negatives)
-            counts.without_negative += not negatives
-            yield replace(example, hard_negatives=negatives)
+
+    def __init__(
+        self,
+        example: DprExample,
+        found: Sequence[Found],
+        wanted: Sequence[int],
+        filters: Filters,
+    ) -> None:
+        self.example = example
+        self.kept: list[MinedPassage] = []
+        self.verdicts: list[tuple[MinedPassage, Rejection | None]] = []
+        self._judge = Judge(example, filters)
+        ceilings = [self._judge.ceiling(each.ranking, each.look_up) for each in found]
+        self.positive_not_found = ceilings.count(float("-inf"))
+        self._passing = [self._pass(each, ceiling) for each, ceiling in zip(found, ceilings, strict=True)]
+        self._wanted = list(wanted)
+
+    @property
+    def lacks(self) -> bool:
+        """Whether fewer were found than asked for."""
+        return any(self._wanted)
+
+    def offers(self) -> list[tuple[int, MinedPassage]]:
+        """The next ones that pass the filters, as many as are lacking of each source, with its number; accept or reject them."""
+        return [
+            (number, each)
+            for number, passing in enumerate(self._passing)
+            for each in islice(passing, self._wanted[number])
+        ]
+
+    def accept(self, number: int, candidate: MinedPassage) -> None:
+        """Keep what the source of this number found."""
+        self.kept.append(candidate)
+        self.verdicts.append((candidate, None))
+        self._wanted[number] -= 1
+
+    def reject(self, candidate: MinedPassage, reason: Rejection) -> None:
+        """Keep it not."""
+        self.verdicts.append((candidate, reason))
+
+    def _pass(self, found: Found, ceiling: float) -> Iterator[MinedPassage]:
+        for each in found:
+            reason = self._judge.rejects(each, ceiling)
+            if reason is None:
+                yield each
+            else:
+                self.reject(each, reason)
 
 
-def _negatives(
-    example: DprExample, ranking: Ranking, passages: Mapping[str, Passage], counts: MiningReport
-) -> Iterator[Passage]:
-    """The usable passages of a ranking, best first, counting the others."""
-    positive_ids = {passage.id for passage in example.positives}
-    positive_texts = {_comparable(passage.text) for passage in example.positives}
-    kept_texts: set[str] = set()
-    for passage_id in ranking.ids:
-        if passage_id not in passages:
-            raise InputError(f"the search found passage '{passage_id}', which is not in the corpus")
-        passage = passages[passage_id]
-        text = _comparable(passage.text)
-        if passage_id in positive_ids or text in positive_texts:
-            counts.dropped_as_positive += 1
-        elif text in kept_texts:
-            counts.dropped_as_duplicate += 1
-        elif has_answer(passage.text, example.answers):
-            counts.dropped_by_answer += 1
-        else:
-            kept_texts.add(text)
-            yield passage
+def _positive_found(
+    example: DprExample, ranking: Ranking, look_up: Callable[[str], Passage]
+) -> DprExample | None:
+    """The example with the first passage of a ranking that holds one of its answers; None: there is none."""
+    passages = map(look_up, ranking.ids)
+    positive = next((each for each in passages if has_answer(each.text, example.answers)), None)
+    return None if positive is None else replace(example, positives=(positive,))
 
 
-def _comparable(text: str) -> str:
-    """The text with each run of white space as one blank."""
-    return " ".join(text.split())
+def in_turn(shares: Sequence[float]) -> Iterator[int]:
+    """Numbers of sources without end, so that each comes as often as its share says, whenever one stops."""
+    whole = sum(shares)
+    given = [0] * len(shares)
+    for total in count(1):
+        behind = [share / whole * total - each for share, each in zip(shares, given, strict=True)]
+        next_one = behind.index(max(behind))
+        given[next_one] += 1
+        yield next_one

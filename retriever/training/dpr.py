@@ -15,6 +15,7 @@ from retriever.data.corpus import read_passage_table
 from retriever.data.dpr import read_dpr_examples
 from retriever.encoding.dual_encoder import DualEncoder, half, require_role
 from retriever.encoding.encoder import Encoder
+from retriever.encoding.locate import locate_model
 from retriever.errors import InputError
 from retriever.evaluation.average_rank import gold_ranks, negative_log_likelihood, rank_metrics
 from retriever.losses.info_nce import info_nce_objective
@@ -23,6 +24,7 @@ from retriever.records import DprExample, Passage
 from retriever.training.batches import Negatives, Ragged, TrainingSet, as_tensor
 from retriever.training.load import load_for_training
 from retriever.training.loop import DevEvaluation
+from retriever.training.mined import no_trace_unless_begun, with_hard_negatives
 from retriever.training.recipe import Recipe, Surroundings, run_recipe
 from retriever.training.seeds import train_with_each_seed
 from retriever.training.token_table import TokenTable
@@ -60,8 +62,15 @@ def train_dpr(
 
 def _train(config: TrainDprConfig, surroundings: Surroundings) -> Path:
     """One run."""
+    locate_model(config.model)  # a wrong name is told before the mining
+    with no_trace_unless_begun(surroundings.output):
+        return _train_on(config, surroundings, with_hard_negatives(config, surroundings))
+
+
+def _train_on(config: TrainDprConfig, surroundings: Surroundings, train: Sequence[Path]) -> Path:
+    """One run, on these files."""
     corpus = None if config.passages is None else read_passage_table(config.passages)
-    files = [read_dpr_examples(file, corpus) for file in config.train]
+    files = [read_dpr_examples(file, corpus) for file in train]
     firsts = [
         next(examples) for examples in files
     ]  # a file that is not there is an error before the model is loaded

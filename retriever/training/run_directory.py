@@ -31,7 +31,7 @@ MAY_DIFFER = {"output", "device", "report_to", "checkpoint_every", "chunk_tokens
 """Settings that a resumed run may have other than at its start. Only other chunks change bits: they draw other dropout masks."""
 
 
-BEFORE_THE_CONFIG = {"environment.json", "log.txt", "tensorboard", "wandb"}
+BEFORE_THE_CONFIG = {"environment.json", "log.txt", "tensorboard", "wandb", "mined"}
 """What a run that was killed at its very start may have left."""
 
 

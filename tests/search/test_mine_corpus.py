@@ -1,11 +1,16 @@
 import json
 import logging
+import shutil
 
 import pytest
+from filelock import FileLock
 
+import retriever.search.sources as sources_module
+from retriever.config.index import IndexConfig
 from retriever.config.mining import MineConfig
 from retriever.data.dpr import read_dpr_examples
 from retriever.errors import InputError
+from retriever.index.build import build_index
 from retriever.search.mine_corpus import mine_corpus
 
 PASSAGES = {
@@ -29,12 +34,8 @@ def folder(tmp_path):
 
 def mine(folder, questions: list[dict], **settings):
     (folder / "questions.jsonl").write_text("".join(json.dumps(each) + "\n" for each in questions))
-    config = MineConfig(
-        questions=folder / "questions.jsonl",
-        passages=folder / "passages.jsonl",
-        output=folder / "mined.jsonl",
-        **settings,
-    )
+    files = {"questions": folder / "questions.jsonl", "passages": folder / "passages.jsonl"}
+    config = MineConfig(**{**files, "output": folder / "mined.jsonl", "device": "cpu", **settings})
     report = mine_corpus(config)
     return report, list(read_dpr_examples(folder / "mined.jsonl"))
 
@@ -61,7 +62,7 @@ def test_a_question_whose_answer_is_found_nowhere_is_left_out_aloud(folder, capl
     caplog.set_level(logging.WARNING)
     questions = [QUESTION | {"answers": ["Oslo"]}, QUESTION | {"id": "r", "answers": ["paris"]}]
     report, [example] = mine(folder, questions, depth=10)
-    assert (example.query.id, report.questions) == ("r", 1)
+    assert (example.query.id, report.questions, report.without_positive) == ("r", 1, 1)
     assert caplog.messages == ["1 of 2 questions left out: none of their first 10 passages holds an answer"]
 
 
@@ -108,3 +109,188 @@ def test_the_command_prints_its_counts(folder, capsys):
     counts = json.loads(capsys.readouterr().out)
     assert (counts["output"], counts["questions"], counts["kept"]) == (str(folder / "again.jsonl"), 1, 1)
     assert (folder / "again.jsonl").read_bytes() == (folder / "mined.jsonl").read_bytes()
+
+
+def test_too_few_negatives_are_said_with_how_many(folder, caplog):
+    caplog.set_level(logging.INFO)
+    mine(folder, [QUESTION | {"positive_passage_id": "paris"}], num_hard_negatives=9)
+    message = (
+        "1 of 1 questions have fewer than 9 mined hard negatives, 0 of them none: a larger --depth finds more"
+    )
+    assert message in caplog.messages
+
+
+def test_other_filters_search_nothing_again(folder, monkeypatch):
+    questions = [QUESTION | {"positive_passage_id": "paris"}]
+    _, [example] = mine(folder, questions, num_hard_negatives=2)
+    assert [each.id for each in example.hard_negatives] == ["lyon", "rome"]
+    monkeypatch.setattr(sources_module, "Bm25Searcher", None)
+    monkeypatch.setattr(sources_module, "read_passages", None)
+    _, [example] = mine(folder, questions, num_hard_negatives=2, first_rank=3)
+    assert [each.id for each in example.hard_negatives] == ["rome"]
+    monkeypatch.undo()
+    (folder / "passages.jsonl").write_text(json.dumps({"id": "paris", "text": "the capital"}) + "\n")
+    report, [example] = mine(folder, questions)
+    assert (example.hard_negatives, report.short) == ((), 1)  # the corpus is another one now
+
+
+def test_a_cache_that_another_process_uses_is_left_alone(folder):
+    cache = folder / "cache"
+    cache.mkdir()
+    with FileLock(cache / ".lock"), pytest.raises(InputError) as error:
+        mine(folder, [QUESTION | {"positive_passage_id": "paris"}], cache=cache)
+    assert str(error.value) == f"{cache}: another process mines with this cache: wait until it is done"
+
+
+def test_bad_passages_leave_no_cache_behind(folder):
+    (folder / "passages.jsonl").write_text("{}")
+    with pytest.raises(InputError) as error:
+        mine(folder, [QUESTION | {"positive_passage_id": "paris"}])
+    assert str(error.value) == f"{folder / 'passages.jsonl'}:1: no 'id' or '_id'"
+    assert sorted(each.name for each in folder.iterdir()) == ["passages.jsonl", "questions.jsonl"]
+
+
+@pytest.fixture
+def index(folder, model_folder):
+    return build_index(
+        IndexConfig(
+            passages=folder / "passages.jsonl",
+            model=str(model_folder),
+            output=folder / "index",
+            bm25=True,
+            device="cpu",
+        )
+    )
+
+
+def test_an_index_mines_by_its_vectors_and_brings_its_passages(folder, index):
+    from retriever.search.open import open_searcher
+
+    _, [example] = mine(
+        folder,
+        [QUESTION | {"positive_passage_id": "paris"}],
+        passages=None,
+        searcher=(str(index),),
+        num_hard_negatives=3,
+    )
+    [ranking] = open_searcher(index, device="cpu").search([QUESTION["question"]], 4)
+    expected = [(rank, hit.id, hit.score) for rank, hit in enumerate(ranking, 1) if hit.id != "paris"][:3]
+    assert [(each.rank, each.id, each.score) for each in example.hard_negatives] == expected
+    assert {each.source for each in example.hard_negatives} == {str(index)}
+
+
+def test_the_words_of_an_index_rank_as_those_of_the_corpus(folder, index):
+    questions = [QUESTION | {"positive_passage_id": "paris"}]
+    _, [own] = mine(folder, questions, num_hard_negatives=2)
+    _, [other] = mine(folder, questions, searcher=(f"{index}@bm25",), passages=None, num_hard_negatives=2)
+    assert [(each.id, each.score) for each in own.hard_negatives] == [
+        (each.id, each.score) for each in other.hard_negatives
+    ]
+
+
+def test_a_model_encodes_the_corpus_once_and_again_when_it_changes(folder, model_folder, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    model = tmp_path / "model"
+    shutil.copytree(model_folder, model)
+    settings = {"searcher": ("bm25", str(model)), "share": (1.0, 1.0), "num_hard_negatives": 2}
+    questions = [QUESTION | {"positive_passage_id": "paris"}]
+    report, [first] = mine(folder, questions, **settings)
+    assert report.kept_from == {"bm25": 1, str(model): 1}
+    [made] = (folder / "mined.jsonl.cache").glob("index-*")
+    before = (made / "CURRENT").read_text()
+    assert mine(folder, questions, **settings)[1] == [first]
+    assert (made / "CURRENT").read_text() == before
+    settings_file = next(model.rglob("encoder.json"))
+    values = json.loads(settings_file.read_text())
+    settings_file.write_text(json.dumps({**values, "pooling": "cls"}))
+    pooling = next(model.rglob("1_Pooling/config.json"))
+    pooling.write_text(json.dumps({**json.loads(pooling.read_text()), "pooling_mode": "cls"}))
+    mine(folder, questions, **settings)
+    assert (
+        f"{model} is another model now, or the passages are others: they are encoded again" in caplog.messages
+    )
+    assert (made / "CURRENT").read_text() != before
+
+
+def test_a_second_round_keeps_the_negatives_of_the_first(folder, index):
+    _, [first] = mine(folder, [QUESTION | {"positive_passage_id": "paris"}])
+    round1 = [json.loads((folder / "mined.jsonl").read_text())]
+    _, [second] = mine(
+        folder,
+        round1,
+        searcher=(str(index),),
+        keep_negatives=True,
+    )
+    assert second.hard_negatives[:1] == first.hard_negatives
+    assert [each.source for each in second.hard_negatives] == ["bm25", str(index)]
+
+
+def test_an_index_of_other_passages_is_refused(folder, index):
+    rows = [{"id": name, "text": f"another {text}"} for name, text in PASSAGES.items()]
+    (folder / "others.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(InputError) as error:
+        mine(
+            folder, [QUESTION | {"answers": ["x"]}], passages=folder / "others.jsonl", searcher=(str(index),)
+        )
+    assert str(error.value) == f"{index}: its passage 'paris' is not that of --passages"
+
+
+def test_positives_with_an_id_of_the_corpus_and_another_text_are_told(folder, caplog):
+    own = {"title": "", "text": "quite another story of a boat", "passage_id": "rome"}
+    mine(folder, [QUESTION | {"positive_ctxs": [own], "hard_negative_ctxs": []}])
+    assert caplog.messages == [
+        "1 positives have the id of a passage of the corpus and another text: "
+        f"was {folder / 'questions.jsonl'} made for another corpus?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"passages": None},
+            "passages is required with --searcher bm25; INDEX@bm25 searches the words of an index",
+        ),
+        ({"searcher": ("nowhere@bm25",)}, "nowhere: there is no index"),
+        (
+            {"passages": None, "searcher": ("nowhere",)},
+            "passages is required where no --searcher is an index",
+        ),
+        ({"share": (1.0, 2.0)}, "share must be given once a --searcher: 2 shares for 1 searchers"),
+        ({"first_rank": 101}, "first_rank 101 is beyond --depth 100: nothing would be left"),
+        (
+            {"cross_encoder_below": 0.5},
+            "cross_encoder_below is of a cross-encoder, and there is none: add --cross-encoder",
+        ),
+        (
+            {"searcher": ("x",), "bm25_formula": "lucene"},
+            "bm25_formula is of --searcher bm25, which is not asked for",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(folder, settings, message):
+    with pytest.raises(InputError) as error:
+        mine(folder, [QUESTION | {"positive_passage_id": "paris"}], **settings)
+    assert str(error.value) == message
+    assert not (folder / "mined.jsonl").exists()
+
+
+def test_the_audit_shows_what_was_kept_and_rejected_and_why_and_runs_nothing(folder, capsys):
+    from cli.main import main
+
+    question = {"id": "<q>", "question": "capital of <b>france</b>?", "answers": ["Paris"]}
+    (folder / "questions.jsonl").write_text(json.dumps(question) + "\n")
+    flags = [f"--{name}={folder / name}.jsonl" for name in ("questions", "passages")]
+    page = folder / "audit.html"
+    assert main(["mine", *flags, f"--output={folder / 'out.jsonl'}", f"--audit={page}"]) == 0
+    text = page.read_text()
+    assert "capital of &lt;b&gt;france&lt;/b&gt;?" in text and "<b>france" not in text
+    assert "1 hard negatives for 1 questions" in text
+    assert (
+        "<td class='verdict rejected'>a positive of the question</td><td>bm25</td><td class='number'>1</td>"
+        in text
+    )
+    assert "<td class='verdict kept'>kept</td><td>bm25</td><td class='number'>2</td>" in text
+    assert "france is <mark>paris</mark> on the river" in text
+    assert "<script" not in text and "http" not in text
+    assert "kept from bm25         1" in capsys.readouterr().out

@@ -1,0 +1,62 @@
+"""Scores of question and passage read together, by a cross-encoder of sentence-transformers."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.choices import PassageFormat
+from retriever.encoding.device import choose_device
+from retriever.encoding.dual_encoder import format_passages
+from retriever.encoding.locate import locate_model
+from retriever.errors import InputError
+from retriever.records import Passage
+
+logger = logging.getLogger(__name__)
+
+PASSAGE_FORMAT: PassageFormat = "{title}. {text}"
+BATCH_SIZE = 32
+
+
+class CrossEncoder:
+    """A sentence-transformers CrossEncoder with one score, whose sigmoid is taken.
+
+    Args:
+        model: its folder, or a name on the hub; no code in it is run.
+        device: auto, cpu, cuda, cuda:N or mps.
+
+    Raises:
+        InputError: sentence-transformers is not installed, there is no such model, or it does not give one score.
+    """
+
+    def __init__(self, model: str, *, device: str = "auto") -> None:
+        try:
+            import sentence_transformers
+        except ImportError:
+            raise InputError(
+                "a cross-encoder needs sentence-transformers: pip install 'contrastive-text-learning[rerank]'"
+            ) from None
+        folder: Path = locate_model(model)
+        try:
+            self._model = sentence_transformers.CrossEncoder(
+                str(folder), device=str(choose_device(device)), trust_remote_code=False
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"cannot be opened as a cross-encoder ({error})", path=folder) from None
+        if self._model.num_labels != 1:
+            raise InputError(
+                f"gives {self._model.num_labels} scores, a cross-encoder for ranking gives one", path=folder
+            )
+
+    def __call__(self, pairs: Sequence[tuple[str, Passage]]) -> NDArray[np.float32]:
+        """(N,) scores between 0 and 1 of question and passage."""
+        from torch.nn import Sigmoid
+
+        texts, _ = format_passages([passage for _, passage in pairs], PASSAGE_FORMAT)
+        inputs = [(question, text) for (question, _), text in zip(pairs, texts, strict=True)]
+        scores = self._model.predict(
+            inputs, batch_size=BATCH_SIZE, show_progress_bar=False, activation_fn=Sigmoid()
+        )
+        return np.asarray(scores, np.float32).reshape(len(pairs))

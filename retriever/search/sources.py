@@ -1,0 +1,186 @@
+"""What mining searches with, opened by name; what it is made of is kept in a cache folder.
+
+CACHE/passages/         the corpus, mapped
+CACHE/bm25/             its words, counted in blocks
+CACHE/index-HASH/       its vectors by a model, an index folder like any other
+CACHE/searches/HASH/    what a searcher found
+"""
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import cast, get_args
+
+import numpy as np
+
+from retriever.choices import SearchMode
+from retriever.config.mining import BM25, MineConfig
+from retriever.data.corpus import read_passages
+from retriever.data.files import file_sha256, read_json, write_json
+from retriever.data.folders import replaced_folder
+from retriever.errors import InputError
+from retriever.index.layout import CURRENT, current_generation
+from retriever.index.opened import OpenIndex
+from retriever.index.passage_store import PassageStore, Recent, write_passage_store
+from retriever.lexical.analyser import Analyser
+from retriever.lexical.block import Block
+from retriever.lexical.bm25 import FORMAT, block_folders, count_blocks, require_words
+from retriever.lexical.formula import Formula, Statistics
+from retriever.lexical.search import Bm25, Bm25Searcher
+from retriever.protocols import Progress, Searcher
+from retriever.records import Passage
+from retriever.search.cached import CachedSearcher
+from retriever.search.mining import Source
+
+logger = logging.getLogger(__name__)
+
+MADE_OF = "made_of.json"
+COMPARED = 100
+"""Passages of an index that are compared with those of ``--passages``: another corpus may have the same ids."""
+
+
+class Sources:
+    """Opens the searchers of a config.
+
+    Args:
+        config: names them.
+        cache: the folder where everything is kept.
+        progress: opens progress displays.
+
+    Attributes:
+        passages: id → passage, of the corpus.
+
+    Raises:
+        InputError: anything wrong with the corpus.
+    """
+
+    def __init__(self, config: MineConfig, cache: Path, progress: Progress) -> None:
+        self._config, self._cache, self._progress = config, cache, progress
+        self._sha256 = "" if config.passages is None else self._stored(config.passages)
+        self._store = None if config.passages is None else PassageStore(cache / "passages")
+        self.passages = Recent(self._opened_index() if self._store is None else self._store)
+
+    def open(self) -> list[Source]:
+        """The searchers in the order of the config.
+
+        Raises:
+            InputError: one that is neither ``bm25`` nor an index nor a model, or an index without BM25 that is asked for.
+        """
+        names = self._config.searchers()
+        shares = self._config.share or (1.0,) * len(names)
+        return [Source(name, self._searcher(name), share) for name, share in zip(names, shares, strict=True)]
+
+    def _searcher(self, name: str) -> Searcher:
+        if name == BM25:
+            return self._bm25()
+        path, mode = index_and_mode(name)
+        if (path / CURRENT).is_file():
+            return self._index(path, mode)
+        if mode != "dense":
+            raise InputError("there is no index", path=path)
+        return self._index(self._encoded(name), mode)
+
+    def _opened_index(self) -> OpenIndex:
+        """The first index among the searchers, whose passages are the corpus."""
+        paths = [index_and_mode(name)[0] for name in self._config.searchers()]
+        path = next((each for each in paths if (each / CURRENT).is_file()), None)
+        if path is None:
+            raise InputError("passages is required where no --searcher is an index")
+        return OpenIndex.open(path)
+
+    def _stored(self, file: Path) -> str:
+        """Write the corpus into the cache, unless it is there; → SHA-256 of its content."""
+        folder = self._cache / "passages"
+        source = file_sha256(file) if file.is_file() else None  # a data set of a hub is read again
+        made_of = read_json(folder / MADE_OF) if (folder / MADE_OF).is_file() else None
+        if isinstance(made_of, dict) and source is not None and made_of.get("source") == source:
+            return str(made_of["passages"])
+        self._cache.mkdir(parents=True, exist_ok=True)
+        with replaced_folder(folder) as new:
+            content = write_passage_store(new, read_passages(file))
+            write_json(new / MADE_OF, {"source": source, "passages": content})
+        return content
+
+    def _bm25(self) -> Searcher:
+        store, folder, analyser = cast(PassageStore, self._store), self._cache / BM25, Analyser()
+        formula = self._config.bm25_formula
+        count_blocks(store.table, folder, analyser, passages_sha256=self._sha256, progress=self._progress)
+
+        def opened() -> Searcher:
+            blocks = [Block.load(each) for each in block_folders(folder)]
+            require_words(blocks)
+            nothing = [np.empty(0, np.int64)] * len(blocks)
+            bm25 = Bm25(blocks, nothing, Formula(formula, Statistics.of(blocks, nothing)))
+            return Bm25Searcher(bm25, analyser, store.ids_of)
+
+        return CachedSearcher(opened, self._searches(BM25, FORMAT, formula, analyser.to_json(), self._sha256))
+
+    def _index(self, path: Path, mode: SearchMode) -> Searcher:
+        config = self._config
+
+        def opened() -> Searcher:
+            from retriever.search.open import open_searcher  # with torch
+
+            return open_searcher(path, mode=mode, device=config.device, precision=config.precision)
+
+        if config.passages is not None:
+            require_same_passages(OpenIndex.open(path), self.passages)
+        manifest = current_generation(path).manifest_sha256
+        return CachedSearcher(opened, self._searches(manifest, mode, config.device, config.precision))
+
+    def _encoded(self, model: str) -> Path:
+        """The corpus as an index of a model, encoded unless the cache has it."""
+        from retriever.config.index import IndexConfig
+        from retriever.encoding.dual_encoder import DualEncoder
+        from retriever.index.build import build_index
+        from retriever.index.layout import read_manifest
+
+        folder = self._cache / f"index-{_hash(model)}"
+        config = self._config
+        if config.passages is None:
+            raise InputError(f"passages is required: --searcher {model} is no index")
+        if (folder / CURRENT).is_file():
+            manifest = read_manifest(folder)
+            found = DualEncoder.load(model, device=config.device, precision=config.precision)
+            of_these = [each.passages_sha256 for each in manifest.segments] == [self._sha256]
+            if found.fingerprint == manifest.model.fingerprint and of_these:
+                return folder
+            logger.info("%s is another model now, or the passages are others: they are encoded again", model)
+            shutil.rmtree(folder)
+        return build_index(
+            IndexConfig(
+                passages=config.passages,
+                model=model,
+                output=folder,
+                device=config.device,
+                precision=config.precision,
+            ),
+            progress=self._progress,
+        )
+
+    def _searches(self, *made_of: object) -> Path:
+        return self._cache / "searches" / _hash(json.dumps(made_of))
+
+
+def index_and_mode(name: str) -> tuple[Path, SearchMode]:
+    """``INDEX@hybrid`` → its folder and mode; without a mode dense."""
+    path, at, mode = name.rpartition("@")
+    if at and mode in get_args(SearchMode):
+        return Path(path), cast(SearchMode, mode)
+    return Path(name), "dense"
+
+
+def require_same_passages(index: OpenIndex, passages: Mapping[str, Passage]) -> None:
+    """Raise InputError when an index holds other passages than a corpus, as far as a sample of them tells."""
+    step = max(1, len(index) // COMPARED)
+    for each in islice(index.passages(), 0, None, step):
+        if passages.get(each.id) != each:
+            raise InputError(f"its passage '{each.id}' is not that of --passages", path=index.path)
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]

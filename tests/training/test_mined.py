@@ -1,0 +1,106 @@
+"""Training questions without hard negatives: they are mined first, kept in the run, and used again when it is resumed."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from retriever.config.training import TrainDprConfig
+from retriever.data.dpr import read_dpr_examples
+from retriever.errors import InputError
+from retriever.training import mined
+from retriever.training.dpr import train_dpr
+
+THINGS = ("cat", "dog", "king", "queen", "car", "bird", "moon", "tree")
+ACTIONS = ("sat", "ran", "plays", "sings")
+
+
+@pytest.fixture
+def config(tmp_path, model_folder):
+    pairs = [(thing, action) for thing in THINGS for action in ACTIONS]
+    passages = [
+        {"id": str(row), "text": f"the {thing} {action} in the park"}
+        for row, (thing, action) in enumerate(pairs)
+    ]
+    questions = [
+        {"question": f"which {thing} {action} ?", "positive_passage_id": str(row)}
+        for row, (thing, action) in enumerate(pairs)
+    ]
+    for name, rows in (("passages", passages), ("questions", questions)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    return TrainDprConfig(
+        train=(tmp_path / "questions.jsonl",),
+        passages=tmp_path / "passages.jsonl",
+        output=tmp_path / "run",
+        model=str(model_folder),
+        batch_size=16,
+        max_steps=2,
+        query_max_length=16,
+        passage_max_length=24,
+        device="cpu",
+        precision="fp32",
+    )
+
+
+def test_questions_without_negatives_are_mined_and_the_file_stays_in_the_run(config):
+    run = train_dpr(config)
+    examples = list(read_dpr_examples(run / "mined" / "0.jsonl"))
+    assert len(examples) == 32
+    for each in examples:
+        [positive] = each.positives
+        thing, action = each.query.text.split()[1:3]
+        assert positive.text == f"the {thing} {action} in the park"
+        assert {negative.source for negative in each.hard_negatives} == {"bm25"}
+        first = each.hard_negatives[0].text.split()
+        assert (thing in first) != (action in first)  # one word of the question, but not both
+    assert [each.name for each in (run / "mined").iterdir()] == ["0.jsonl"]
+
+
+@pytest.mark.parametrize("settings", [{"mine": False}, {"num_hard_negatives": 0}])
+def test_nothing_is_mined_where_it_is_not_wanted(config, settings):
+    run = train_dpr(replace(config, **settings))
+    assert not (run / "mined").exists()
+
+
+def test_files_that_bring_passages_train_as_they_are(config, tmp_path):
+    passage = {"title": "", "text": "the cat sat"}
+    rows = [
+        {"question": f"who {n} ?", "positive_ctxs": [{**passage, "text": f"the cat {n}"}]} for n in range(16)
+    ]
+    own = tmp_path / "own.jsonl"
+    own.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    run = train_dpr(replace(config, train=(own, *config.train)))
+    assert [each.name for each in (run / "mined").iterdir()] == ["1.jsonl"]
+
+
+def test_a_training_that_cannot_begin_leaves_nothing(config, tmp_path):
+    with pytest.raises(InputError, match="do not fill one batch of 64"):
+        train_dpr(replace(config, batch_size=64))
+    assert not config.output.exists()
+    (tmp_path / "run").mkdir()
+    with pytest.raises(InputError, match="do not fill one batch of 64"):
+        train_dpr(replace(config, batch_size=64))
+    assert list(config.output.iterdir()) == []
+
+
+def test_a_wrong_model_is_told_before_the_mining(config, monkeypatch):
+    monkeypatch.setattr(mined, "mine_corpus", lambda *given, **named: pytest.fail("mined"))
+    with pytest.raises(InputError, match="nowhere"):
+        train_dpr(replace(config, model="./nowhere"))
+
+
+def test_a_run_killed_after_the_mining_goes_on_with_what_was_mined(config, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def kill(*given, **named):
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr("retriever.training.dpr.run_recipe", kill)
+        train_dpr(config)
+    before = (config.output / "mined" / "0.jsonl").read_bytes()
+    monkeypatch.setattr(mined, "mine_corpus", lambda *given, **named: pytest.fail("mined again"))
+    run = train_dpr(replace(config, resume=True))
+    assert (run / "results.json").is_file()
+    assert (run / "mined" / "0.jsonl").read_bytes() == before
