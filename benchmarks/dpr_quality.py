@@ -9,6 +9,7 @@ temperature 0.05, on both sides. Systems, each trained with each seed:
 * ``zero-shot``: not trained.
 * ``in-batch``, ``in-batch-peer``: in-batch negatives, ours and sentence-transformers' (MultipleNegativesRankingLoss, bf16).
 * ``hard``, ``hard-peer``: and one hard negative a question, of 30 mined with BM25 (ours draws another in each epoch).
+* ``unfiltered``: those of ``hard`` without the answer filter: passages that hold an answer are among them.
 * ``mined``: the hard negatives come from the ranking of ``hard`` with the first seed instead of BM25's.
 * ``best``: what was found to be best here, see ``BEST``.
 
@@ -36,23 +37,22 @@ from numpy.typing import NDArray
 
 from retriever.choices import PassageFormat
 from retriever.data.corpus import read_passage_table
-from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples
+from retriever.data.dpr import read_dpr_examples, read_questions
 from retriever.encoding.dual_encoder import DualEncoder, format_passages
 from retriever.encoding.locate import locate_model
 from retriever.evaluation.average_rank import gold_ranks
 from retriever.evaluation.comparison import paired_difference
-from retriever.search.mining import Miner, Source
-from retriever.search.open import open_searcher
 
 MODEL = "packaged:all-MiniLM-L6-v2"
 PASSAGE_FORMAT: PassageFormat = "{title}. {text}"
 DEPTHS = (1, 5, 20)
-SYSTEMS = ("zero-shot", "in-batch", "in-batch-peer", "hard", "hard-peer", "mined")
+SYSTEMS = ("zero-shot", "in-batch", "in-batch-peer", "hard", "hard-peer", "unfiltered", "mined")
 COMPARED = (
     ("in-batch", "zero-shot"),
     ("in-batch", "in-batch-peer"),
     ("hard", "hard-peer"),
     ("hard", "in-batch"),
+    ("hard", "unfiltered"),
     ("mined", "hard"),
     ("best", "mined"),
 )
@@ -113,23 +113,18 @@ class Work:
         return str(output)
 
     def examples(self, system: str) -> Path:
-        """The training file of a system, in DPR's format: mined with BM25, or with our first model that was trained so."""
-        file = self.folder / ("mined.jsonl" if system in ("mined", "best") else "bm25.jsonl")
-        if file.exists():
-            return file
-        if file.name == "bm25.jsonl":
-            questions, passages = self.train / "questions.jsonl", self.train / "passages.tsv"
-            ctl("mine", questions=questions, passages=passages, output=file, num_hard_negatives=30)
-            return file
-        index = self.folder / "index"
-        if not index.exists():
-            first = self.model("hard", self.first_seed)
-            ctl("index", passages=self.train / "passages.tsv", model=first, output=index)
-        corpus = read_passage_table(self.train / "passages.tsv")
-        examples = read_dpr_examples(self.examples("hard"))
-        searcher = Source("hard", open_searcher(index))
-        miner = Miner(sources=[searcher], passages=corpus, depth=100, num_hard_negatives=30)
-        write_dpr_examples(file, miner.mine(examples))
+        """The training file of a system, in DPR's format, with 30 hard negatives a question.
+
+        Near-duplicates stay in all of them, so that they differ in what is named.
+        """
+        name = {"mined": "mined", "best": "mined", "unfiltered": "unfiltered"}.get(system, "bm25")
+        file = self.folder / f"{name}.jsonl"
+        if not file.exists():
+            questions = self.examples("hard") if name == "mined" else self.train / "questions.jsonl"
+            searcher = self.model("hard", self.first_seed) if name == "mined" else "bm25"
+            flags = ["--allow-near-duplicates", *(["--allow-answers"] if name == "unfiltered" else [])]
+            files = {"questions": questions, "passages": self.train / "passages.tsv", "output": file}
+            ctl("mine", *flags, **files, searcher=searcher, num_hard_negatives=30)
         return file
 
     def _measure(self, name: str) -> NDArray[np.int64]:
