@@ -52,7 +52,7 @@ class Source:
         return is_hub_name(Path(self.url))
 
 
-def download(source: Source, folder: Path, recorded: str | None = None) -> tuple[Path, str]:
+def download(source: Source, folder: Path, recorded: str | None = None) -> Path:
     """The source's file in a folder, downloaded unless it is there.
 
     Args:
@@ -60,45 +60,41 @@ def download(source: Source, folder: Path, recorded: str | None = None) -> tuple
         folder: where it goes; it is there.
         recorded: the SHA-256 of an earlier download, to which this one has to be equal.
 
-    Returns:
-        The file and its SHA-256.
-
     Raises:
         InputError: no network, an answer that is no file, a connection that broke, too little space, or another
             checksum; what was received is deleted then, so that the next run begins anew.
     """
     file = folder / source.name
     if file.exists():
-        return file, _verified(file, source, recorded, remedy="delete it to download it again")
+        _verify(file, source, recorded, remedy="delete it to download it again")
+        return file
     part = folder / f"{source.name}.part"
     _fetch(source, part)
     try:
-        sha256 = _verified(part, source, recorded, remedy="it is deleted")
+        _verify(part, source, recorded, remedy="it is deleted")
     except InputError:
         part.unlink()
         raise
     finally:
         _validator_of(part).unlink(missing_ok=True)
     part.rename(file)
-    return file, sha256
+    return file
 
 
-def _verified(file: Path, source: Source, recorded: str | None, *, remedy: str) -> str:
-    """The SHA-256 of a file that is what was published and what was downloaded before.
+def _verify(file: Path, source: Source, recorded: str | None, *, remedy: str) -> None:
+    """Check that a file is what was published, and what was downloaded before.
 
     Raises:
         InputError: it is something else.
     """
-    kind, _, published = (source.checksum or "sha256:").partition(":")
-    digests = _digests(file, {kind, "sha256"})
-    for what, name, expected in (
-        ("published", kind, published),
-        ("of an earlier download", "sha256", recorded),
-    ):
-        if expected and digests[name] != expected:
-            message = f"wrong checksum: expected {name} {expected} ({what}), found {digests[name]}; {remedy}"
+    known = {"published": source.checksum, "of an earlier download": recorded and f"sha256:{recorded}"}
+    expected = {what: checksum for what, checksum in known.items() if checksum}
+    digests = _digests(file, {checksum.partition(":")[0] for checksum in expected.values()})
+    for what, checksum in expected.items():
+        kind, _, digest = checksum.partition(":")
+        if digests[kind] != digest:
+            message = f"wrong checksum: expected {kind} {digest} ({what}), found {digests[kind]}; {remedy}"
             raise InputError(message, path=file)
-    return digests["sha256"]
 
 
 def _digests(file: Path, kinds: set[str]) -> dict[str, str]:
@@ -106,7 +102,7 @@ def _digests(file: Path, kinds: set[str]) -> dict[str, str]:
     hashes = {kind: hashlib.new(kind, usedforsecurity=False) for kind in kinds}
     try:
         with file.open("rb") as opened:
-            while block := opened.read(_BLOCK):
+            while hashes and (block := opened.read(_BLOCK)):
                 for each in hashes.values():
                     each.update(block)
     except OSError as error:
@@ -141,7 +137,7 @@ def _receive(source: Source, part: Path) -> bool:
     try:
         response = urllib.request.urlopen(request, timeout=_SECONDS)
     except urllib.error.HTTPError as error:
-        if error.code != 416:  # nothing comes after what is there
+        if error.code != 416 or not start:  # 416: nothing comes after what is there
             raise
         if _total(error.headers) == start:
             return True

@@ -59,12 +59,15 @@ class Store:
         self.folder = folder
         self.downloads = downloads or folder / ".downloads"
         self.record: dict[str, dict[str, Any]] = {"downloads": {}, "parts": {}}
-        if (folder / CHECKSUMS).exists():
-            found = read_json(folder / CHECKSUMS)
+
+    def read_record(self) -> None:
+        """Read ``checksums.json``, if it is there."""
+        if (self.folder / CHECKSUMS).exists():
+            found = read_json(self.folder / CHECKSUMS)
             if not isinstance(found, dict) or not all(
                 isinstance(found.get(key), dict) for key in self.record
             ):
-                raise InputError("not what these scripts write", path=folder / CHECKSUMS)
+                raise InputError("not what these scripts write", path=self.folder / CHECKSUMS)
             self.record = found
 
     def has(self, part: Part) -> bool:
@@ -84,48 +87,56 @@ class Store:
                 raise InputError(message, path=self.folder / name)
         return True
 
-    def fetch(self, source: Source) -> Path:
-        """The source's file; the first download of an address is what later ones have to be equal to."""
-        if source.is_on_hub:
-            return Path(source.url)
-        known = self.record["downloads"].get(source.url)
-        file, sha256 = download(source, self.downloads, known and known["sha256"])
-        if known is None:
-            size = file.stat().st_size
-            self.record["downloads"][source.url] = {
-                "sha256": sha256,
-                "bytes": size,
-                "published": source.checksum,
-            }
-            write_json(self.folder / CHECKSUMS, self.record)
-        return file
-
     def add(self, part: Part) -> Mapping[str, int]:
         """Make a part; it appears when ``ctl`` can read it. Returns how much of what is in it."""
-        files = [self.fetch(source) for source in part.sources]
-        target, work = self.folder / part.output, self.folder / ".making"
+        files = [self._fetch(source) for source in part.sources]
+        work = self.folder / ".making"
         shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
         work.mkdir()
         try:
             left_out = part.make(files, work / part.output)
             counts = part.count(work / part.output)
             sync_tree(work)
-            (work / part.output).rename(target)
+            self._remember(part, work, {"counts": dict(counts), "left_out": dict(left_out)})
+            (work / part.output).rename(self.folder / part.output)
             sync_folder(self.folder)
+        except InputError:
+            for source, file in zip(part.sources, files, strict=True):
+                if not (source.checksum or source.is_on_hub or source.url in self.record["downloads"]):
+                    logger.warning("kept: %s; delete it if it is damaged: nobody published a checksum", file)
+            raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
-        made = sorted(each for each in target.rglob("*") if each.is_file()) if target.is_dir() else [target]
-        self.record["parts"][part.name] = {
-            "sources": [source.url for source in part.sources],
-            "licences": sorted({source.licence for source in part.sources}),
-            "counts": dict(counts),
-            "left_out": dict(left_out),
-            "files": {each.relative_to(self.folder).as_posix(): file_sha256(each) for each in made},
-        }
-        write_json(self.folder / CHECKSUMS, self.record)
         for reason, number in left_out.items():
             logger.warning("%s: %s left out: %s", part.name, f"{number:,}", reason)
         return counts
+
+    def _fetch(self, source: Source) -> Path:
+        if source.is_on_hub:
+            return Path(source.url)
+        known = self.record["downloads"].get(source.url)
+        return download(source, self.downloads, known and known["sha256"])
+
+    def _remember(self, part: Part, work: Path, told: Mapping[str, object]) -> None:
+        """Record a part before it appears, and its downloads: only what ``ctl`` could read binds later ones."""
+        for source in part.sources:
+            if not source.is_on_hub and source.url not in self.record["downloads"]:
+                file = self.downloads / source.name
+                size, sha256 = file.stat().st_size, file_sha256(file)
+                self.record["downloads"][source.url] = {
+                    "sha256": sha256,
+                    "bytes": size,
+                    "published": source.checksum,
+                }
+        made = work / part.output
+        files = sorted(each for each in made.rglob("*") if each.is_file()) if made.is_dir() else [made]
+        self.record["parts"][part.name] = {
+            "sources": [source.url for source in part.sources],
+            "licences": sorted({source.licence for source in part.sources}),
+            **told,
+            "files": {each.relative_to(work).as_posix(): file_sha256(each) for each in files},
+        }
+        write_json(self.folder / CHECKSUMS, self.record)
 
 
 def run(parts: Sequence[Part], store: Store, *, keep_downloads: bool) -> None:
@@ -137,6 +148,7 @@ def run(parts: Sequence[Part], store: Store, *, keep_downloads: bool) -> None:
             raise InputError(f"no folder can be made here: {error.strerror}", path=folder) from None
     try:
         with locked(store.folder / ".lock", "another process is writing here"):
+            store.read_record()
             sources = _make_missing(parts, store)
             for source in [] if keep_downloads else sources:
                 (store.downloads / source.name).unlink(missing_ok=True)

@@ -1,6 +1,7 @@
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,7 +47,8 @@ class FileServer:
             request.send_header("ETag", self.etag)
         request.end_headers()
         end = start + self.breaks.pop(0) if self.breaks else len(body)
-        request.wfile.write(body[start:end])
+        with suppress(ConnectionError):  # the client went away
+            request.wfile.write(body[start:end])
 
 
 @pytest.fixture

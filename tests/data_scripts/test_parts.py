@@ -111,13 +111,31 @@ def test_a_truncated_gzip_file_is_called_so(server, tmp_path, capsys):
     assert "not a complete gzip file" in capsys.readouterr().err
 
 
+def test_a_download_that_ctl_cannot_read_binds_no_later_one(server, tmp_path, capsys):
+    part = part_of(server, body=b"\xff<html>log in</html>")
+    assert run([part], tmp_path) == 2
+    kept = tmp_path / ".downloads/cats.txt"
+    assert f"kept: {kept}; delete it if it is damaged: nobody published a checksum" in capsys.readouterr().err
+    kept.unlink()
+    server.files["/cats.txt"] = SENTENCES
+    assert run([part], tmp_path) == 0
+
+
+def test_a_kill_before_the_last_rename_only_makes_the_part_again(server, tmp_path):
+    part = part_of(server)
+    run([part], tmp_path)
+    (tmp_path / "cats.txt").unlink()  # recorded, and not there
+    assert run([part], tmp_path) == 0
+    assert layout(tmp_path) == {"cats.txt", "checksums.json"}
+
+
 def test_a_kill_in_the_middle_leaves_nothing_in_the_way(server, tmp_path):
     def killed(downloads, target):
         target.write_text("half")
         raise KeyboardInterrupt
 
     assert run([part_of(server, make=killed)], tmp_path) == 130
-    assert layout(tmp_path) == {"checksums.json", ".downloads/cats.txt"}
+    assert layout(tmp_path) == {".downloads/cats.txt"}
     (tmp_path / ".making").mkdir()  # as a kill that runs no handler leaves it
     (tmp_path / ".making" / "cats.txt").write_text("half")
     assert run([part_of(server)], tmp_path) == 0
