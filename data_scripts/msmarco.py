@@ -5,7 +5,7 @@
 collection gives collection.tsv (8.8 million passages) for ``ctl index``; dev and train-questions give questions with the
 ids of their positives (dev: the 6,980 that everybody evaluates on); train gives train.jsonl for ``ctl train-dpr``: the
 questions that are judged, their positives, and the first ten hard negatives of each in the official triples of ids, with
-text. Passages are as released: some thousands hold characters that were encoded twice.
+text. Passages are as released: many hold characters that were encoded twice.
 
 Files and formats: Datasets.md of microsoft/msmarco. Host, MD5 and sizes: msmarco-passage in allenai/ir_datasets; the MD5
 of the collection is in Anserini's and Pyserini's guides, too. They were not tried when this was written.
