@@ -16,6 +16,7 @@ RecipeRequest = Literal["auto", IndexRecipe]
 VectorType = Literal["fp32", "fp16"]
 Bm25Formula = Literal["okapi", "lucene"]
 SearchMode = Literal["dense", "bm25", "hybrid"]
+LastBlock = Literal["join", "keep", "wrap"]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[
     "simcse-unsup-bert-base",
