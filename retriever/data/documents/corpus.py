@@ -111,8 +111,11 @@ class _Source:
     def skip(self, path: Path, reason: Exception) -> None:
         """Note a file that is passed over, or stop at it."""
         if isinstance(reason, InputError):
-            if not self.config.skip_unreadable or reason.path is None:  # no path: a library is missing
+            if reason.path is None:  # a library is missing
                 raise reason
+            if not self.config.skip_unreadable:
+                hint = f"{reason.message} (--skip-unreadable passes over such files)"
+                raise InputError(hint, path=reason.path, line=reason.line)
             self.report.skip(reason.message, self.name(path))
             return
         why, *original = reason.args

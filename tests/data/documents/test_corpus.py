@@ -96,7 +96,7 @@ def test_a_single_file_has_its_name_as_id(folder):
 def test_text_in_another_encoding_stops_and_leaves_the_old_output(folder):
     (folder / "docs/b/latin.txt").write_bytes(b"one\ncaf\xe9")
     (folder / "out.jsonl").write_text("old")
-    assert message_of(folder) == "docs/b/latin.txt:2: not UTF-8"
+    assert message_of(folder) == "docs/b/latin.txt:2: not UTF-8 (--skip-unreadable passes over such files)"
     assert (folder / "out.jsonl").read_text() == "old"
     assert sorted(path.name for path in folder.iterdir()) == ["docs", "out.jsonl"]
     assert split(folder, skip_unreadable=True)[0].skipped["not UTF-8"] == ["b/latin.txt"]
@@ -118,7 +118,9 @@ def test_an_output_among_the_documents_is_not_read(folder):
 
 def test_a_damaged_gzip_file_is_an_error(folder):
     (folder / "docs/old.txt.gz").write_bytes(gzip.compress(b"zipped text")[:-9])
-    assert message_of(folder) == "docs/old.txt.gz: not a complete gzip file"
+    assert message_of(folder) == (
+        "docs/old.txt.gz: not a complete gzip file (--skip-unreadable passes over such files)"
+    )
 
 
 @pytest.mark.parametrize(
