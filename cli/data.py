@@ -26,9 +26,8 @@ def split(config: SplitConfig, as_json: bool = False) -> None:
     """Cut documents (text, Markdown, HTML, PDF) into passages of 100 words with titles, for ctl index."""
     from retriever.data.documents.corpus import split_documents
 
-    logging.getLogger("pypdf").setLevel(
-        logging.ERROR
-    )  # it warns of every file that it mends, without its name
+    # It warns of all that it mends in a file, and does not name the file.
+    logging.getLogger("pypdf").setLevel(logging.ERROR)
     report = split_documents(config, progress=make_progress())
     if as_json:
         print_json({"output": str(config.output), **asdict(report)})

@@ -18,7 +18,11 @@ class SplitConfig(Config):
     )
     output: Path = setting("The passages to write: .tsv (as DPR's psgs_w100.tsv) or .jsonl.")
     words: int = setting(
-        "Words of a passage.", default=100, source="DPR section 4.1", at_least=1, at_most=100_000
+        "Words of a passage; in Chinese, Japanese, Thai, Lao, Burmese and Khmer: letters.",
+        default=100,
+        source="DPR section 4.1",
+        at_least=1,
+        at_most=100_000,
     )
     overlap: int = setting(
         "Words at a passage's end with which the next begins.", default=0, source="DPR: disjoint", at_least=0

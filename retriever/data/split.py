@@ -112,9 +112,9 @@ class Splitter:
         yield start, end
 
     def _title(self, document: Document, place: int) -> str:
-        number = (
-            bisect_right(document.headings, place, key=lambda heading: heading[0]) if self.headings else 0
-        )
+        if not self.headings:
+            return document.title
+        number = bisect_right(document.headings, place, key=lambda heading: heading[0])
         heading = document.headings[number - 1][1] if number else ""
         return f"{document.title}: {heading}" if heading not in ("", document.title) else document.title
 

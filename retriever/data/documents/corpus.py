@@ -11,6 +11,7 @@ from retriever.data.documents.document import Document, NoText
 from retriever.data.documents.folder import find_files
 from retriever.data.documents.read import read_bytes, read_document, require_kind
 from retriever.data.files import require_writable
+from retriever.data.lines import format_of
 from retriever.data.split import Splitter
 from retriever.data.write_corpus import require_corpus_name, write_passages
 from retriever.errors import InputError
@@ -68,8 +69,8 @@ class _Source:
             sentences=config.sentences,
             headings=config.headings,
         )
-        self.first: dict[bytes, str] = {}
-        """SHA-256 of a file's bytes → the first file that has them."""
+        self.first: dict[tuple[str, bytes], str] = {}
+        """Kind and SHA-256 of a file's bytes → the first file that has them."""
 
     def passages(self, files: Sequence[Path], advance: Callable[[int], None]) -> Iterator[Passage]:
         """The passages of the files, each of which is done when the next is asked for.
@@ -103,7 +104,7 @@ class _Source:
         if path.resolve() == self.config.output.resolve():
             raise NoText("the output itself")
         data = read_bytes(path)
-        first = self.first.setdefault(sha256(data).digest(), name)
+        first = self.first.setdefault((format_of(path), sha256(data).digest()), name)
         if first != name and not self.config.keep_duplicates:
             raise NoText("copy of another file", first)
         return read_document(data, path, self.as_text)

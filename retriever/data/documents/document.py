@@ -1,11 +1,13 @@
 """What every kind of file becomes: a title and paragraphs of clean text."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 # Control characters that are no white space, the soft hyphen and the byte order mark: signs that nobody sees.
 _UNSEEN = dict.fromkeys([*range(0x09), *range(0x0E, 0x1C), 0x7F, 0xAD, 0xFEFF])
+_GAP = re.compile(r"[^\S ]\s*| \s+")  # white space that is no single space
 
 
 class NoText(Exception):
@@ -34,7 +36,7 @@ class Document:
 
 def clean(text: str) -> str:
     """The text with single spaces for all white space, and without signs that nobody sees."""
-    return " ".join(text.translate(_UNSEEN).split())
+    return _GAP.sub(" ", text.translate(_UNSEEN)).strip()  # str.split would make an object of every word
 
 
 def compose(title: str, paragraphs: Iterable[Paragraph], *, pages_without_text: int = 0) -> Document:

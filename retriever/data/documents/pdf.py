@@ -19,7 +19,7 @@ _LIGATURES = re.compile("[\ufb00-\ufb06]")  # ﬁ as one sign: a word that no qu
 _LINE_END_HYPHEN = re.compile(r"(?<=[^\W\d_])([-\u2010\u00ad])[^\S\n]*\n[^\S\n]*(?=(\w))")
 _LEADER = re.compile(r"(?:\.[^\S\n]?){5,}")  # the dots of a table of contents, each of which would be a word
 _NO_TITLE = re.compile(
-    r"untitled|(?:microsoft )?(?:word|powerpoint|excel)\b.*|.*\.(?:docx?|rtf|odt|tex|dvi|indd|qxd|pdf|pptx?|xlsx?|html?)"
+    r"untitled|microsoft (?:word|powerpoint|excel)\b.*|(?:word|powerpoint|excel) - .*|.*\.(?:docx?|rtf|odt|tex|dvi|indd|qxd|pdf|pptx?|xlsx?|html?)"
     r"|[\W\d_]*",
     re.IGNORECASE,
 )

@@ -42,7 +42,8 @@ def test_pages_without_text_are_counted():
         ("final-version.docx", ""),
         ("untitled", ""),
         ("12.34_(5)", ""),
-        ("Word embeddings", ""),
+        ("PowerPoint - talk", ""),
+        ("Word embeddings", "Word embeddings"),
     ],
 )
 def test_a_title_that_a_program_made_is_none(title, expected):
@@ -58,7 +59,7 @@ def test_a_title_that_a_program_made_is_none(title, expected):
         ("GPT-\n2", "GPT-2"),
         ("1990-\n1995", "1990-\n1995"),
         ("a - b\nc -\nd", "a - b\nc -\nd"),
-        ("of\ufb01ce", "office"[:2] + "fice"),
+        ("of\ufb01ce", "office"),
         ("1 Introduction . . . . . . . . 3\n2 Methods......9", "1 Introduction … 3\n2 Methods… 9"),
         ("wait... what", "wait... what"),
         ("\ud835\udc65 \ud835", "\U0001d465 \ufffd"),
