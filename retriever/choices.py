@@ -17,6 +17,7 @@ VectorType = Literal["fp32", "fp16"]
 Bm25Formula = Literal["okapi", "lucene"]
 SearchMode = Literal["dense", "bm25", "hybrid"]
 Rejection = Literal["positive", "rank", "score", "copy", "near_duplicate", "answer", "cross_encoder"]
+LastBlock = Literal["join", "keep", "wrap"]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[
     "simcse-unsup-bert-base",

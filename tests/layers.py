@@ -52,6 +52,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "datasets": ("retriever.data.arrow",),
     "pyarrow": ("retriever.data.arrow",),
     "regex": ("retriever.data.answers",),
+    "selectolax": ("retriever.data.documents.html",),
+    "markdown_it": ("retriever.data.documents.markdown",),
+    "pypdf": ("retriever.data.documents.pdf",),
     "rank_bm25": ("retriever.lexical",),
     "bm25s": ("retriever.lexical",),
     "scipy": ("retriever.evaluation",),
@@ -72,7 +75,15 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "marshal": (),
     "shelve": (),
 }
-LAZY = {"accelerate", "datasets", "matplotlib", "sentence_transformers"}  # imported inside functions only
+LAZY = {
+    "accelerate",
+    "datasets",
+    "markdown_it",
+    "matplotlib",
+    "pypdf",
+    "selectolax",
+    "sentence_transformers",
+}  # imported inside functions only
 GROUND = {"errors", "choices", "records", "presets", "settings", "protocols"}
 
 

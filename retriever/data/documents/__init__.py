@@ -1,0 +1,1 @@
+"""Documents of people, text, Markdown, HTML and PDF, as text with a title."""
