@@ -16,6 +16,18 @@ RecipeRequest = Literal["auto", IndexRecipe]
 VectorType = Literal["fp32", "fp16"]
 Bm25Formula = Literal["okapi", "lucene"]
 SearchMode = Literal["dense", "bm25", "hybrid"]
+DataFormat = Literal[
+    "dpr",
+    "qa-csv",
+    "beir",
+    "msmarco",
+    "tevatron",
+    "tevatron-ids",
+    "flagembedding",
+    "triplets",
+    "squad",
+    "ctl",
+]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[
     "simcse-unsup-bert-base",
