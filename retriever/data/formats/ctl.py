@@ -5,6 +5,7 @@ Written as a folder of questions.jsonl and passages.jsonl, which ``--questions``
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +23,28 @@ def read(source: Source) -> Data:
     """Questions of a file or data set, or questions and corpus of a folder."""
     if not source.path.is_dir():
         return Data(source.path, _examples(source.path, source))
-    passages, questions = find(source.path, PASSAGES, "passages.tsv"), find(source.path, QUESTIONS)
-    return Data(questions, _examples(questions, source), read_corpus(passages, source.report))
+    questions = require_file(source.path, QUESTIONS)
+    passages = find_file(source.path, PASSAGES, "passages.tsv")
+    corpus = None if passages is None else read_corpus(passages, source.report)
+    return Data(questions, _examples(questions, source), corpus)
 
 
-def find(folder: Path, *names: str) -> Path:
-    """The one file of these names, also with ``.gz``, that a folder holds.
+def require_file(folder: Path, name: str) -> Path:
+    """The file of this name, also with ``.gz``; InputError if the folder holds none, or both."""
+    found = find_file(folder, name)
+    if found is None:
+        raise InputError(f"no {name} in this folder", path=folder)
+    return found
 
-    Raises:
-        InputError: there is none, or more than one.
-    """
+
+def find_file(folder: Path, *names: str) -> Path | None:
+    """The one file of these names, also with ``.gz``, that a folder holds; InputError if it holds several."""
     files = [folder / f"{name}{zipped}" for name in names for zipped in ("", ".gz")]
     found = [each for each in files if each.is_file()]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise InputError(f"no {' or '.join(names)} in this folder", path=folder)
-    raise InputError(
-        f"expected one of {', '.join(each.name for each in found)}, not all of them", path=folder
-    )
+    if len(found) > 1:
+        names_found = ", ".join(each.name for each in found)
+        raise InputError(f"expected one of {names_found}, not all of them", path=folder)
+    return found[0] if found else None
 
 
 def _examples(path: Path, source: Source) -> Iterator[Example]:
@@ -52,10 +56,12 @@ def _examples(path: Path, source: Source) -> Iterator[Example]:
 
 
 def write(target: Target, examples: Iterable[Example], corpus: Callable[[], Iterator[Passage]]) -> None:
-    """A folder of questions and passages."""
+    """A folder of questions and, if there are any, passages."""
     with replaced_folder(target.path) as folder:
         write_lines(folder / QUESTIONS, map(_record, target.counted(examples)))
-        write_lines(folder / PASSAGES, map(asdict, corpus()))
+        passages = corpus()
+        if first := next(passages, None):
+            write_lines(folder / PASSAGES, map(asdict, chain([first], passages)))
 
 
 def _record(example: Example) -> dict[str, Any]:

@@ -62,14 +62,23 @@ def _by_keys(path: Path) -> DataFormat:
 
 
 def _by_columns(path: Path) -> DataFormat:
-    quoted = format_of(path) == ".csv"
-    tabs = next(iter(read_table(path, delimiter="\t", quoted=False)), (0, []))[1]
-    if len(tabs) == 2 and tabs[1].strip().strip('"').startswith("["):
+    cells = _first_row(path, "\t")
+    if len(cells) == 2 and cells[1].strip().startswith("["):
         return "qa-csv"
-    cells = next(iter(read_table(path, delimiter=",", quoted=True)), (0, []))[1] if quoted else tabs
+    if format_of(path) == ".csv":
+        cells = _first_row(path, ",")
     if len(cells) > 1:
         return "triplets"
     raise _unknown("a table of one column", path)
+
+
+def _first_row(path: Path, delimiter: str) -> list[str]:
+    """The first row in the csv dialect or, where quotes are letters like any other, without it."""
+    try:
+        _, cells = next(read_table(path, delimiter=delimiter, quoted=True), (0, []))
+    except InputError:
+        _, cells = next(read_table(path, delimiter=delimiter, quoted=False), (0, []))
+    return cells
 
 
 def _unknown(found: str, path: Path) -> InputError:

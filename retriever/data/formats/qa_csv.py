@@ -4,12 +4,12 @@ Layout: https://github.com/facebookresearch/DPR, dpr/data/retriever_data.py, Csv
 cell is run by ``eval``; here it is read as a literal.
 """
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
 
 from retriever.data.dpr import read_questions
 from retriever.data.files import atomic_file
 from retriever.data.formats.model import Data, Example, Format, Holds, Source, Target
+from retriever.data.formats.rows import csv_writer
 from retriever.records import Passage
 
 
@@ -23,9 +23,9 @@ def read(source: Source) -> Data:
 def write(target: Target, examples: Iterable[Example], _corpus: Callable[[], Iterator[Passage]]) -> None:
     """One question a row, ``[]`` where no answer is known."""
     with atomic_file(target.path) as file:
-        rows = csv.writer(file, delimiter="\t", lineterminator="\n")
+        write_row = csv_writer(file, "\t")
         for example in target.counted(examples):
-            rows.writerow([example.query.text, repr(list(example.answers))])
+            write_row([example.query.text, repr(list(example.answers))])
 
 
 FORMAT = Format(

@@ -1,9 +1,10 @@
 """What the formats share: fields of JSON objects as questions and passages, files of passages, and writing lines."""
 
+import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from retriever.data.corpus import read_passages
 from retriever.data.files import atomic_file
@@ -117,6 +118,18 @@ def json_text(value: Mapping[str, Any], path: Path) -> str:
         raise InputError(
             f"a number is NaN or infinite, which JSON does not know: {start}...", path=path
         ) from None
+
+
+def csv_writer(file: IO[Any], delimiter: str) -> Callable[[Sequence[str]], object]:
+    """Writes a row in Python's csv dialect.
+
+    A row with a carriage return is quoted whole: Python quotes those only where they end lines, and does not read them back.
+    """
+    plain, quoted = (
+        csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=each)
+        for each in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+    )
+    return lambda row: (quoted if any("\r" in cell for cell in row) else plain).writerow(row)
 
 
 def one_line(text: str, report: Report) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from retriever.data.folders import replaced_folder
-from retriever.data.formats.ctl import find
+from retriever.data.formats.ctl import require_file
 from retriever.data.formats.model import Context, Data, Example, Format, Holds, Source, Target
 from retriever.data.formats.rows import QUESTION_IDS, query_of, read_corpus, read_split, rest, write_lines
 from retriever.records import Passage
@@ -25,8 +25,8 @@ def read(source: Source) -> Data:
     """Questions of a file or data set, or questions and corpus of a folder."""
     if not source.path.is_dir():
         return Data(source.path, _examples(source.path, source))
-    questions = find(source.path, f"{source.split or 'train'}.jsonl")
-    corpus = read_corpus(find(source.path, CORPUS), source.report)
+    questions = require_file(source.path, f"{source.split or 'train'}.jsonl")
+    corpus = read_corpus(require_file(source.path, CORPUS), source.report)
     return Data(questions, _examples(questions, source), corpus, source.split)
 
 

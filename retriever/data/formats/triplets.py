@@ -5,13 +5,12 @@ Layout: https://sbert.net/docs/sentence_transformer/training_overview.html, "Dat
 https://microsoft.github.io/msmarco/Datasets, triples.train.small.tsv: query, positive, negative, without header.
 """
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
 
 from retriever.data.files import atomic_file
 from retriever.data.formats.groups import NEGATIVE, POSITIVE, Groups
 from retriever.data.formats.model import Context, Data, Example, Format, Holds, Report, Source, Target, some
-from retriever.data.formats.rows import one_line, unnamed, write_lines
+from retriever.data.formats.rows import csv_writer, one_line, unnamed, write_lines
 from retriever.data.hub import at_split
 from retriever.data.simcse import read_simcse_examples
 from retriever.errors import InputError
@@ -56,9 +55,10 @@ def write(target: Target, examples: Iterable[Example], _corpus: Callable[[], Ite
             for row in rows:
                 file.write("\t".join(one_line(cell, target.report) for cell in row) + "\n")
             return
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(_names(target.num_hard_negatives))
-        table.writerows(rows)
+        write_row = csv_writer(file, ",")
+        write_row(_names(target.num_hard_negatives))
+        for row in rows:
+            write_row(row)
 
 
 def _names(width: int | None) -> tuple[str, ...]:
