@@ -11,12 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retriever.choices import DataFormat
-from retriever.config.data import ConvertConfig
-from retriever.data.convert import convert
 from retriever.data.formats.detect import detect
 from retriever.data.formats.model import Report, Source
 from retriever.data.formats.table import FORMATS
 from retriever.errors import InputError
+from tests.data.converting import lines, message_of, run, write
 
 FILES = {
     "dpr": "data.jsonl",
@@ -44,31 +43,6 @@ def impatient():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
-
-
-def run(source, to, output, **more):
-    name, report = convert(ConvertConfig(input=source, to=to, output=output, **more))
-    return name, report
-
-
-def message_of(*arguments, **more):
-    with pytest.raises(InputError) as caught:
-        run(*arguments, **more)
-    return str(caught.value)
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode())
-    return path
-
-
-def lines(*objects):
-    return "".join(json.dumps(each) + "\n" for each in objects)
-
-
-def objects_of(path):
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 @st.composite
@@ -262,6 +236,7 @@ def check_pair(first, source, target, questions, folder):
     assert [without_ids(each) for each in result] == list(map(without_ids, left))
     dropped = sum((each for _, each in parts), Counter())
     others = {"titles (--join-titles puts them before the texts)", "passages that no question names"}
+    others.add("passages that stand in the corpus again, with the same text")  # paragraphs of SQuAD's
     assert {
         name: count
         for name, count in report.dropped.items()
@@ -277,3 +252,8 @@ def check_pair(first, source, target, questions, folder):
             assert {each["id"] for each in before["positives"]} - {None} <= known or "positives" not in HOLDS[
                 target
             ]
+
+
+def test_every_format_has_its_name_and_an_entry_in_the_tests():
+    assert set(FORMATS) == set(get_args(DataFormat)) == {*HOLDS, "squad"}
+    assert all(each.name == name for name, each in FORMATS.items())

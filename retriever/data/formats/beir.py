@@ -14,7 +14,7 @@ from retriever.data.folders import replaced_folder
 from retriever.data.formats.fit import count
 from retriever.data.formats.judged import contexts_of_grades, judgements_of, require_questions
 from retriever.data.formats.model import GRADE, Data, Example, Format, Holds, Report, Source, Target
-from retriever.data.formats.rows import QUESTION_IDS, json_text, query_of, read_corpus, rest, write_lines
+from retriever.data.formats.rows import json_text, query_of, read_corpus, rest, write_lines
 from retriever.data.hub import Split
 from retriever.data.json_record import read_records
 from retriever.data.rankings import read_qrels
@@ -54,7 +54,7 @@ def _examples(files: BeirFolder, report: Report) -> Iterator[Example]:
             report.dropped[f"questions that {files.qrels.name} does not judge"] += 1
             continue
         positives, negatives = contexts_of_grades(grades)
-        fields = rest(record, (*QUESTION_IDS, "text", "question", "answers"))
+        fields = rest(record, ("text", "question", "answers"))
         answers = record.texts("answers")
         yield Example(query, answers, positives, negatives, fields=fields, named=named, line=record.line)
     require_questions(judged, files.qrels, files.queries)

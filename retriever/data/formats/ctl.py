@@ -16,7 +16,7 @@ from retriever.errors import InputError
 from retriever.records import Passage
 
 QUESTIONS, PASSAGES = "questions.jsonl", "passages.jsonl"
-_KEYS = (*QUESTION_IDS, "question", "text", "answers", "positive_passage_id")
+_KEYS = ("question", "text", "answers", "positive_passage_id")
 
 
 def read(source: Source) -> Data:
@@ -85,6 +85,6 @@ FORMAT = Format(
         made_ids=True,
         corpus=True,
         fields=None,
-        reserved=frozenset(_KEYS),
+        reserved=frozenset({*_KEYS, *QUESTION_IDS}),
     ),
 )

@@ -67,6 +67,8 @@ def _by_columns(path: Path) -> DataFormat:
         return "qa-csv"
     if format_of(path) == ".csv":
         cells = _first_row(path, ",")
+    if {"id", "text"} <= set(cells):
+        raise InputError("this is a corpus: INPUT is the questions, and this is --passages", path=path)
     if len(cells) > 1:
         return "triplets"
     raise _unknown("a table of one column", path)

@@ -24,7 +24,7 @@ _LISTS = {
     "hard_negatives": "hard_negative_ctxs",
     "other_negatives": "negative_ctxs",
 }
-_KEYS = (*QUESTION_IDS, "question", "text", "answers", *_LISTS.values())
+_KEYS = ("question", "answers", *_LISTS.values())
 
 
 def read(source: Source) -> Data:
@@ -71,7 +71,7 @@ FORMAT = Format(
         other_negatives=True,
         notes=None,
         fields=None,
-        reserved=frozenset({*_KEYS, *PASSAGE_IDS, "title"}),
+        reserved=frozenset({*_KEYS, *QUESTION_IDS, *PASSAGE_IDS, "title", "text"}),
     ),
     (".json", ".jsonl"),
 )

@@ -1,5 +1,6 @@
 """An example as a format can hold it: what it cannot hold is dropped and counted."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -71,7 +72,7 @@ def _held(
     return kept
 
 
-def count(counter: Mapping[str, int], name: str, number: int) -> None:
+def count(counter: Counter[str], name: str, number: int) -> None:
     """Add to a counter, in which nothing stands at 0."""
     if number:
-        counter[name] += number  # type: ignore[index]
+        counter[name] += number

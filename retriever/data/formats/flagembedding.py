@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from retriever.data.formats.model import Context, Data, Example, Format, Holds, Report, Source, Target
-from retriever.data.formats.rows import QUESTION_IDS, query_of, read_split, rest, unnamed, write_lines
+from retriever.data.formats.rows import query_of, read_split, rest, unnamed, write_lines
 from retriever.data.json_record import JsonRecord, kind_of
 from retriever.records import Passage
 
 SCORE = "score"
 _FIELDS = frozenset({"prompt", "type"})
-_KEYS = (*QUESTION_IDS, "query", "pos", "neg", "pos_scores", "neg_scores")
+_KEYS = ("query", "pos", "neg", "pos_scores", "neg_scores")
 
 
 def read(source: Source) -> Data:

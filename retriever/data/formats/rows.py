@@ -15,9 +15,9 @@ from retriever.data.lines import RECORD_FORMATS, format_of, require_some
 from retriever.errors import InputError
 from retriever.records import Passage, Query, content_id
 
-PASSAGE_IDS = ("passage_id", "psg_id", "docid", "_id", "id")
+PASSAGE_IDS = ("passage_id", "psg_id", "docid", "id", "_id")
 """Names of a passage's id in the files of DPR, Tevatron and BEIR, and in ours."""
-QUESTION_IDS = ("query_id", "qid", "_id", "id")
+QUESTION_IDS = ("query_id", "id", "_id", "qid")
 
 
 def read_split(path: Path, split: Split | None) -> Iterator[JsonRecord]:
@@ -45,7 +45,7 @@ def context_of(record: JsonRecord) -> Context:
     """A passage with title and text, an optional id (an empty one is none), and notes."""
     text, title = record.text("text"), record.optional_text("title")
     passage_id = record.id(*(name for name in PASSAGE_IDS if record.values.get(name) != ""))
-    notes = rest(record, (*PASSAGE_IDS, "text", "title"))
+    notes = rest(record, ("text", "title"), PASSAGE_IDS)
     return (
         unnamed(text, title, notes) if passage_id is None else Context(passage_id, text, title, notes=notes)
     )
@@ -56,9 +56,9 @@ def unnamed(text: str, title: str = "", notes: Mapping[str, Any] | None = None) 
     return Context(content_id(text, title), text, title, named=False, notes=notes or {})
 
 
-def rest(record: JsonRecord, known: Iterable[str]) -> dict[str, Any]:
-    """The fields that are not known and not empty."""
-    taken = set(known)
+def rest(record: JsonRecord, known: Iterable[str], ids: tuple[str, ...] = QUESTION_IDS) -> dict[str, Any]:
+    """The fields that are not empty, not known, and not the one of several ids that was taken."""
+    taken = {*known, record.first_of(*(name for name in ids if record.values.get(name) != ""))}
     return {
         name: value
         for name, value in record.values.items()
@@ -80,7 +80,7 @@ def read_corpus(path: Path, report: Report) -> LocatedPassages:
         if passage_id is None:
             raise record.error("no 'id', '_id' or 'docid'")
         text = record.text(record.first_of("text", "document_text") or "text")
-        for name in rest(record, (*PASSAGE_IDS, "text", "document_text", "title")):
+        for name in rest(record, ("text", "document_text", "title"), PASSAGE_IDS):
             report.dropped[f"'{name}' of the corpus"] += 1
         yield f"{path.name}:{record.line}", Passage(passage_id, text, record.optional_text("title"))
 

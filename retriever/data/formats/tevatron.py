@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from retriever.data.formats.model import Context, Data, Example, Format, Holds, Source, Target
-from retriever.data.formats.rows import QUESTION_IDS, contexts_of, query_of, read_split, rest, write_lines
+from retriever.data.formats.rows import contexts_of, query_of, read_split, rest, write_lines
 from retriever.records import Passage
 
-_KEYS = (*QUESTION_IDS, "query", "query_text", "answers", "positive_passages", "negative_passages")
+_KEYS = ("query", "query_text", "answers", "positive_passages", "negative_passages")
 
 
 def read(source: Source) -> Data:

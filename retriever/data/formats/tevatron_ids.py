@@ -13,12 +13,12 @@ from typing import Any
 from retriever.data.folders import replaced_folder
 from retriever.data.formats.ctl import require_file
 from retriever.data.formats.model import Context, Data, Example, Format, Holds, Source, Target
-from retriever.data.formats.rows import QUESTION_IDS, query_of, read_corpus, read_split, rest, write_lines
+from retriever.data.formats.rows import query_of, read_corpus, read_split, rest, write_lines
 from retriever.records import Passage
 
 CORPUS = "corpus.jsonl"
 _POSITIVES, _NEGATIVES = "positive_document_ids", "negative_document_ids"
-_KEYS = (*QUESTION_IDS, "query", "query_text", "answers", _POSITIVES, _NEGATIVES)
+_KEYS = ("query", "query_text", "answers", _POSITIVES, _NEGATIVES)
 
 
 def read(source: Source) -> Data:

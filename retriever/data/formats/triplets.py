@@ -30,6 +30,7 @@ def _examples(source: Source) -> Iterator[Example]:
             raise InputError(
                 "expected an anchor and a positive, found sentences", path=source.path, line=number
             )
+        source.report.read["rows"] += 1
         groups.add(row.anchor, POSITIVE, row.positive)
         for each in row.hard_negatives:
             groups.add(row.anchor, NEGATIVE, each)
