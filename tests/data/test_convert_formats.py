@@ -75,7 +75,14 @@ def test_a_question_that_cannot_be_answered_goes_through_dpr_only_with_a_positiv
 
 
 def test_squad_comes_back_but_for_what_was_said(tmp_path):
-    run(squad_file(tmp_path), "squad", tmp_path / "again.json")
+    _, report = run(squad_file(tmp_path), "squad", tmp_path / "again.json")
+    assert report.written == {"questions": 2}
+    assert report.dropped == {
+        "places of answers, other than the first of the same words": 1,
+        "answers that several people gave": 1,
+        "plausible answers": 1,
+        "passages that no question names": 1,
+    }
     (article,) = json.loads((tmp_path / "again.json").read_text())["data"]
     (paragraph,) = article["paragraphs"]
     assert (article["title"], paragraph["context"]) == ("Oil", SQUAD["data"][0]["paragraphs"][0]["context"])
@@ -270,3 +277,17 @@ def test_tevatrons_two_generations(tmp_path):
     assert name == "tevatron" and not report.dropped
     assert run(tmp_path / "v2", "tevatron", tmp_path / "again.jsonl")[0] == "tevatron-ids"
     assert objects_of(tmp_path / "again.jsonl") == [old]
+
+
+def test_what_squads_objects_hold_beside_is_counted_or_kept(tmp_path):
+    asked = {
+        "id": "1",
+        "question": "When?",
+        "difficulty": "low",
+        "answers": [{"text": "May", "answer_start": 3, "answer_category": "SHORT"}],
+    }
+    paragraph = {"context": "In May.", "document_id": 7, "qas": [asked]}
+    path = write(tmp_path / "s.json", json.dumps({"data": [{"title": "T", "paragraphs": [paragraph]}]}))
+    _, report = run(path, "dpr", tmp_path / "d.jsonl")
+    assert objects_of(tmp_path / "d.jsonl")[0]["difficulty"] == "low"
+    assert report.dropped == {"'document_id' of paragraphs": 1, "'answer_category' of answers": 1}

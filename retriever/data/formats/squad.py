@@ -25,12 +25,13 @@ from retriever.data.formats.model import (
     Target,
     some,
 )
-from retriever.data.formats.rows import query_of, read_split, unnamed, write_objects
+from retriever.data.formats.rows import query_of, read_split, rest, unnamed, write_objects
 from retriever.data.json_array import read_json_member
 from retriever.data.json_record import JsonRecord
 from retriever.data.lines import format_of, open_input, require_some
 from retriever.records import Passage
 
+_KEYS = ("question", "answers", "is_impossible", "plausible_answers", "context", "title")
 _BEGINNING = re.compile(rb'\s*\{\s*"(data|version)"\s*:')
 
 
@@ -70,7 +71,10 @@ def _located(source: Source) -> Iterator[tuple[JsonRecord, Context]]:
 def _examples(source: Source) -> Iterator[Example]:
     number = 0
     for record, context in _located(source):
-        for asked in record.records("qas") if "qas" in record.values else [record]:
+        in_article = "qas" in record.values
+        if in_article:
+            _count_unknown(record, ("context", "qas"), "paragraphs", source.report)
+        for asked in record.records("qas") if in_article else [record]:
             number += 1
             yield _example(asked, number, context, source.report)
 
@@ -82,7 +86,20 @@ def _example(record: JsonRecord, number: int, context: Context, report: Report) 
         report.dropped["plausible answers"] += len(record.records("plausible_answers"))
     impossible = record.values.get("is_impossible") is True or (not answers and "answers" in record.values)
     positives, negatives = ((), (context,)) if impossible else ((context,), ())
-    return Example(query, tuple(dict.fromkeys(answers)), positives, negatives, named=named, line=record.line)
+    return Example(
+        query,
+        tuple(dict.fromkeys(answers)),
+        positives,
+        negatives,
+        fields=rest(record, _KEYS),
+        named=named,
+        line=record.line,
+    )
+
+
+def _count_unknown(record: JsonRecord, known: tuple[str, ...], what: str, report: Report) -> None:
+    for name in rest(record, known):
+        report.dropped[f"'{name}' of {what}"] += 1
 
 
 def _answers(record: JsonRecord, context: Context, report: Report) -> Iterator[str]:
@@ -94,7 +111,10 @@ def _answers(record: JsonRecord, context: Context, report: Report) -> Iterator[s
             columns.texts("text"), given.get("answer_start") or [], strict=False
         )
     else:
-        pairs = ((each.text("text"), each.values.get("answer_start")) for each in record.records("answers"))
+        listed = record.records("answers")
+        for each in listed:
+            _count_unknown(each, ("text", "answer_start"), "answers", report)
+        pairs = [(each.text("text"), each.values.get("answer_start")) for each in listed]
     seen: set[str] = set()
     for text, start in pairs:
         if start != context.passage.text.find(text):
@@ -131,7 +151,7 @@ def _placed(example: Example, report: Report) -> Iterator[tuple[Passage, dict[st
         return
     found = [each for each in example.answers if each and each in chosen.text] if example.positives else []
     count(dropped, "answers that are not in the passage", len(example.answers) - len(found))
-    count(dropped, "positives beside the one that a question has", len(example.positives) - 1)
+    count(dropped, "positives beside the one that a question has", max(0, len(example.positives) - 1))
     count(dropped, "hard negatives", len(example.hard_negatives) - (not example.positives))
     report.written["questions"] += 1
     yield (
