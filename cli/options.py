@@ -140,10 +140,10 @@ def resolve(config_class: type[ConfigT], flags: Mapping[str, object], file: Path
 
 
 def flag_name(each: "Field[Any]") -> str:
-    """How the command line calls a field: ``--max-length``, or ``DATA`` for a positional one."""
+    """How the command line calls a field: ``--max-length``, ``--from`` for ``from_``, or ``DATA`` for a positional one."""
     if each.metadata["positional"]:
         return each.name.upper()
-    return "--" + each.name.replace("_", "-")
+    return "--" + each.name.rstrip("_").replace("_", "-")
 
 
 def flag_declaration(each: "Field[Any]", inner: object) -> str:

@@ -18,6 +18,18 @@ Bm25Formula = Literal["okapi", "lucene"]
 SearchMode = Literal["dense", "bm25", "hybrid"]
 Rejection = Literal["positive", "rank", "score", "copy", "near_duplicate", "answer", "cross_encoder"]
 LastBlock = Literal["join", "keep", "wrap"]
+DataFormat = Literal[
+    "dpr",
+    "qa-csv",
+    "beir",
+    "msmarco",
+    "tevatron",
+    "tevatron-ids",
+    "flagembedding",
+    "triplets",
+    "squad",
+    "ctl",
+]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[
     "simcse-unsup-bert-base",

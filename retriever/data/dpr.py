@@ -54,11 +54,12 @@ def read_questions(path: Path) -> Iterator[Question]:
         )
     first_lines: dict[str, int] = {}
     for line, question in require_some(located, path, "questions"):
-        _require_new_id(first_lines, question.query.id, path, line)
+        require_new_id(first_lines, question.query.id, path, line)
         yield question
 
 
-def _require_new_id(first_lines: dict[str, int], question_id: str, path: Path, line: int) -> None:
+def require_new_id(first_lines: dict[str, int], question_id: str, path: Path, line: int) -> None:
+    """Remember a question's id and its line; InputError if it was there before."""
     if question_id in first_lines:
         first = first_lines[question_id]
         raise InputError(
@@ -141,7 +142,7 @@ def read_dpr_examples(
     first_lines: dict[str, int] = {}
     for number, record in enumerate(require_some(read_records(path), path, "questions"), start=1):
         query = _query(record, number)
-        _require_new_id(first_lines, query.id, path, record.line)
+        require_new_id(first_lines, query.id, path, record.line)
         positives = _passages(record, "positive_ctxs") or _look_up(record, passages)
         if not positives:
             raise record.error("no positive passage")

@@ -54,29 +54,58 @@ def read_json_array(file: IO[bytes], path: Path) -> Iterator[tuple[int, dict[str
             it.
     """
     text = _Buffer(file, path)
-    if text.next_character() != "[":
-        raise text.error("expected a JSON array")
-    text.skip(1)
-    if text.next_character() == "]":
-        text.skip(1)
-    else:
-        while True:
-            text.next_character()
-            line = text.line
-            value, source = text.next_value()
-            yield line, checked_object(value, source, path, line)
-            mark = text.next_character()
-            if mark not in (",", "]"):
-                raise text.error(
-                    "invalid JSON: Expecting ',' delimiter"
-                    if mark
-                    else "invalid JSON: the array does not end"
-                )
-            text.skip(1)
-            if mark == "]":
-                break
+    yield from _elements(text, path)
     if text.next_character():
         raise text.error("invalid JSON: Extra data")
+
+
+def read_json_member(file: IO[bytes], path: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """As ``read_json_array``, of the array that is the member ``name`` of the one object in a file.
+
+    Raises:
+        InputError: as ``read_json_array``, or the object has no such member.
+    """
+    text = _Buffer(file, path)
+    text.expect("{", "expected a JSON object")
+    found = False
+    while text.next_character() != "}":
+        text.next_character()
+        key, _ = text.next_value()
+        text.expect(":", "invalid JSON: Expecting ':' delimiter")
+        if key == name:
+            found = True
+            yield from _elements(text, path)
+        else:
+            text.next_character()
+            text.next_value()
+        if text.next_character() != "}":
+            text.expect(",", "invalid JSON: Expecting ',' delimiter")
+    text.skip(1)
+    if text.next_character():
+        raise text.error("invalid JSON: Extra data")
+    if not found:
+        raise InputError(f"no '{name}' in this object", path=path)
+
+
+def _elements(text: "_Buffer", path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of the array that begins here."""
+    text.expect("[", "expected a JSON array")
+    if text.next_character() == "]":
+        text.skip(1)
+        return
+    while True:
+        text.next_character()
+        line = text.line
+        value, source = text.next_value()
+        yield line, checked_object(value, source, path, line)
+        mark = text.next_character()
+        if mark not in (",", "]"):
+            raise text.error(
+                "invalid JSON: Expecting ',' delimiter" if mark else "invalid JSON: the array does not end"
+            )
+        text.skip(1)
+        if mark == "]":
+            return
 
 
 class _Buffer:
@@ -92,6 +121,12 @@ class _Buffer:
 
     def error(self, message: str) -> InputError:
         return InputError(message, path=self._path, line=self.line)
+
+    def expect(self, mark: str, message: str) -> None:
+        """Pass over the next character that is no white space, which must be this one."""
+        if self.next_character() != mark:
+            raise self.error(message)
+        self.skip(1)
 
     def skip(self, length: int) -> None:
         stop = self._position + length

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retriever.data import json_array
-from retriever.data.json_array import read_json_array
+from retriever.data.json_array import read_json_array, read_json_member
 from retriever.errors import InputError
 
 PATH = Path("train.json")
@@ -92,3 +92,36 @@ def test_a_broken_array_is_an_error_with_its_line(monkeypatch, block, content, m
     with pytest.raises(InputError) as caught:
         objects_of(content)
     assert str(caught.value) == message
+
+
+def members_of(tmp_path, content, name="data"):
+    path = tmp_path / "one.json"
+    path.write_bytes(content.encode())
+    with path.open("rb") as file:
+        return list(read_json_member(file, path, name))
+
+
+def test_the_array_under_a_name_is_read_wherever_it_stands(tmp_path):
+    content = (
+        '{"version": "1.1",\n "other": [1, {"data": []}],\n "data": [{"a": 1},\n {"a": 2}], "end": null}\n'
+    )
+    assert members_of(tmp_path, content) == [(3, {"a": 1}), (4, {"a": 2})]
+    assert members_of(tmp_path, '{"data": []}') == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "1: expected a JSON object"),
+        ("{}", " no 'data' in this object"),
+        ('{"data": 1}', "1: expected a JSON array"),
+        ('{"data": [{}]\n "x": 1}', "2: invalid JSON: Expecting ',' delimiter"),
+        ('{"data" [{}]}', "1: invalid JSON: Expecting ':' delimiter"),
+        ('{"data": [{}]', "1: invalid JSON: Expecting ',' delimiter"),
+        ('{"data": [{}]} x', "1: invalid JSON: Extra data"),
+    ],
+)
+def test_an_object_that_is_wrong_is_told_with_its_line(tmp_path, content, message):
+    with pytest.raises(InputError) as caught:
+        members_of(tmp_path, content)
+    assert str(caught.value) == f"{tmp_path / 'one.json'}:{message}"

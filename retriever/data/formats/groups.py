@@ -1,0 +1,54 @@
+"""Rows of the same question brought together on disk, wherever in a file they stand."""
+
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from retriever.data.formats.store import temporary_database
+
+_SCHEMA = """
+CREATE TABLE string (number INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, text TEXT NOT NULL);
+CREATE TABLE link (
+    number INTEGER PRIMARY KEY, question INTEGER NOT NULL, role INTEGER NOT NULL, value INTEGER NOT NULL,
+    UNIQUE (question, role, value)
+);
+"""
+POSITIVE, NEGATIVE = 0, 1
+
+
+class Groups:
+    """For each question the values of each role, each once, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._database = temporary_database(_SCHEMA)
+
+    def add(self, question: str, role: int, value: str) -> None:
+        """Remember a value; a second time it is passed over."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO link (question, role, value) VALUES (?, ?, ?)",
+            (self._number(question), role, self._number(value)),
+        )
+
+    def questions(self) -> Iterator[str]:
+        """All questions that have a value."""
+        rows = self._database.execute(
+            "SELECT text FROM string WHERE number IN (SELECT question FROM link) ORDER BY number"
+        )
+        for (text,) in rows:
+            yield text
+
+    def values(self, question: str, role: int) -> tuple[str, ...]:
+        """The values of a question."""
+        rows = self._database.execute(
+            "SELECT text FROM link JOIN string ON string.number = value "
+            "WHERE question = ? AND role = ? ORDER BY link.number",
+            (self._number(question), role),
+        )
+        return tuple(text for (text,) in rows)
+
+    def _number(self, text: str) -> int:
+        digest = blake2b(text.encode(), digest_size=16).digest()
+        found = self._database.execute("SELECT number FROM string WHERE digest = ?", (digest,)).fetchone()
+        if found is not None:
+            return int(found[0])
+        added = self._database.execute("INSERT INTO string (digest, text) VALUES (?, ?)", (digest, text))
+        return int(added.lastrowid or 0)

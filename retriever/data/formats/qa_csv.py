@@ -1,0 +1,39 @@
+"""DPR's question files, ``*.qa.csv``: the question, a tab, and the answers as a Python list.
+
+Layout: https://github.com/facebookresearch/DPR, dpr/data/retriever_data.py, CsvQASrc: Python's csv dialect with tabs. There the second
+cell is run by ``eval``; here it is read as a literal.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from retriever.data.dpr import read_questions
+from retriever.data.files import atomic_file
+from retriever.data.formats.model import Data, Example, Format, Holds, Source, Target
+from retriever.data.formats.rows import csv_writer
+from retriever.records import Passage
+
+
+def read(source: Source) -> Data:
+    """The questions; their numbers in the file are their ids."""
+    questions = enumerate(read_questions(source.path), start=1)
+    examples = (Example(each.query, each.answers, named=False, line=number) for number, each in questions)
+    return Data(source.path, examples)
+
+
+def write(target: Target, examples: Iterable[Example], _corpus: Callable[[], Iterator[Passage]]) -> None:
+    """One question a row, ``[]`` where no answer is known."""
+    with atomic_file(target.path) as file:
+        write_row = csv_writer(file, "\t")
+        for example in target.counted(examples):
+            write_row([example.query.text, repr(list(example.answers))])
+
+
+FORMAT = Format(
+    "qa-csv",
+    read,
+    write,
+    Holds(
+        question_ids=False, answers=True, positives=False, unanswered=True, passage_ids=False, titles=False
+    ),
+    (".csv", ".tsv"),
+)
