@@ -1,6 +1,6 @@
 """The command line, ``ctl``: the table of commands, and the one place where errors become exit codes.
 
-Exit codes: 0 done; 2 the user gave something wrong, or the disk is full (``error: …`` on stderr); 130 interrupted; 1 a bug, with traceback.
+Exit codes: 0 done; 2 the user gave something wrong, or the disk is full (``error: …`` on stderr); 3 ``ctl data check`` found something; 130 interrupted; 1 a bug, with traceback.
 """
 
 import errno
@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
+from cli import data, index, info, mine, plot, search, train
 from cli import eval as evaluation
-from cli import index, info, mine, plot, search, train
 from cli.logs import configure_logs
 from cli.options import add_command, add_group
 from retriever.errors import InputError
@@ -32,6 +32,7 @@ app = typer.Typer(
 add_command(app, "train-simcse", train.train_simcse)
 add_command(app, "train-dpr", train.train_dpr)
 add_command(app, "mine", mine.mine)
+app.add_typer(data.app, name="data", short_help=data.HELP)
 add_command(app, "encode", index.encode)
 indexes = add_group(app, "index", index.index)
 add_command(indexes, "add", index.add)

@@ -28,3 +28,6 @@ SimcsePreset = Literal[
     "simcse-sup-roberta-large",
 ]
 DprPreset = Literal["dpr-nq-bert-base"]
+DataKind = Literal["dpr", "simcse"]
+Severity = Literal["note", "warning", "error"]
+FailOn = Literal["error", "warning", "never"]

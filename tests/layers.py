@@ -50,6 +50,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "tokenizers": ("retriever.encoding", "retriever.lexical"),
     "faiss": ("retriever.index.faiss_index",),
     "datasets": ("retriever.data.arrow",),
+    "datasketch": ("retriever.inspection.near_duplicates",),
     "pyarrow": ("retriever.data.arrow",),
     "regex": ("retriever.data.answers",),
     "rank_bm25": ("retriever.lexical",),
@@ -72,7 +73,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "marshal": (),
     "shelve": (),
 }
-LAZY = {"accelerate", "datasets", "matplotlib", "sentence_transformers"}  # imported inside functions only
+LAZY = {
+    "accelerate",
+    "datasets",
+    "datasketch",
+    "matplotlib",
+    "sentence_transformers",
+}  # imported inside functions only
 GROUND = {"errors", "choices", "records", "presets", "settings", "protocols"}
 
 

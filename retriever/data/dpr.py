@@ -14,6 +14,11 @@ from retriever.data.table import check_width
 from retriever.errors import InputError, stop_at
 from retriever.records import DprExample, Passage, Query, Question, content_id
 
+
+class NeedsCorpus(InputError):
+    """Positive passages are named by their ids, and there is no corpus to look them up in."""
+
+
 class NotInCorpus(InputError):
     """A positive passage that is named by its id and is not there."""
 
@@ -179,7 +184,8 @@ def _locate_judged(files: BeirFolder) -> Iterator[tuple[int, DprExample]]:
 
     def questions() -> Iterator[Question]:
         nonlocal line
-        for line, question in locate_questions(files.queries):
+        for at, question in locate_questions(files.queries):
+            line = at
             yield question
 
     for example in judged_examples(files, questions()):
@@ -225,7 +231,11 @@ def _passage_id_names(record: JsonRecord) -> tuple[str, ...]:
 def _look_up(record: JsonRecord, passages: Mapping[str, Passage] | None) -> tuple[Passage, ...]:
     ids = record.ids("positive_passage_id")
     if ids and passages is None:
-        raise record.error("the positive passage is given by id only: pass the corpus with --passages")
+        raise NeedsCorpus(
+            "the positive passage is given by id only: pass the corpus with --passages",
+            path=record.path,
+            line=record.line,
+        )
     for each in ids:
         if each not in (passages or {}):
             raise NotInCorpus(

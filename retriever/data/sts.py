@@ -46,9 +46,7 @@ def read_sts_task(path: Path, split: Split = "test") -> StsTask:
             split.
     """
     name, files = sts_files(path, split)
-    return StsTask(
-        name, {subset: [pair for _, pair in locate_pairs(file)] for subset, file in files.items()}
-    )
+    return StsTask(name, {subset: [pair for _, pair in locate_pairs(file)] for subset, file in files.items()})
 
 
 def sts_files(path: Path, split: Split = "test") -> tuple[str, dict[str, Path]]:

@@ -12,11 +12,12 @@ import torch
 from retriever.choices import Similarity
 from retriever.config.training import TrainDprConfig
 from retriever.data.corpus import read_passage_table
-from retriever.data.dpr import read_dpr_examples
+from retriever.data.dpr import locate_dpr_examples, read_dpr_examples
 from retriever.encoding.dual_encoder import DualEncoder, half, require_role
 from retriever.encoding.encoder import Encoder
 from retriever.errors import InputError
 from retriever.evaluation.average_rank import gold_ranks, negative_log_likelihood, rank_metrics
+from retriever.inspection.rows import DprCheck
 from retriever.losses.info_nce import info_nce_objective
 from retriever.protocols import Progress, no_progress
 from retriever.records import DprExample, Passage
@@ -28,6 +29,9 @@ from retriever.training.seeds import train_with_each_seed
 from retriever.training.token_table import TokenTable
 
 logger = logging.getLogger(__name__)
+
+ANSWERS_SAMPLED = 16
+"""Of so many questions one is asked whether its passages contain its answer: looking is as slow as tokenizing."""
 
 DEFAULT_TEMPERATURE: dict[Similarity, float] = {"cosine": 0.05, "dot": 1.0}
 
@@ -61,7 +65,8 @@ def train_dpr(
 def _train(config: TrainDprConfig, surroundings: Surroundings) -> Path:
     """One run."""
     corpus = None if config.passages is None else read_passage_table(config.passages)
-    files = [read_dpr_examples(file, corpus) for file in config.train]
+    check = DprCheck(sampled=ANSWERS_SAMPLED)
+    files = [check.watch(file, locate_dpr_examples(file, corpus)) for file in config.train]
     firsts = [
         next(examples) for examples in files
     ]  # a file that is not there is an error before the model is loaded
@@ -89,6 +94,7 @@ def _train(config: TrainDprConfig, surroundings: Surroundings) -> Path:
         objective=info_nce_objective(temperature=temperature, similarity=similarity),
         similarity=similarity,
         dev=dev,
+        warnings=check.warnings(),
     )
     return run_recipe(config, recipe, surroundings)
 
