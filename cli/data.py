@@ -39,7 +39,8 @@ def print_report_json(report: "Report") -> None:
 
 def print_report(report: "Report") -> None:
     """A table of the findings, then what each means, its first cases, and the remedy."""
-    title = f"{report.rows:,} rows of {report.kind} data: {len(report.findings) or 'no'} findings"
+    count = len(report.findings)
+    title = f"{report.kind} data, rows that can be trained on: {report.rows:,}; findings: {count}"
     if not report.findings:
         print_line(title)
         return

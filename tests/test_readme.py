@@ -9,7 +9,9 @@ from cli.main import main
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-COMMANDS = re.findall(r"^\| `ctl ((?:eval |index (?=[a-z]))?[a-z-]+) ([^`]*)`", README, flags=re.MULTILINE)
+COMMANDS = re.findall(
+    r"^\| `ctl ((?:eval |data |index (?=[a-z]))?[a-z-]+) ([^`]*)`", README, flags=re.MULTILINE
+)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
@@ -20,7 +22,7 @@ def test_an_example_runs(example: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_there_are_examples_and_commands_to_try() -> None:
     assert len(EXAMPLES) == 3
-    assert len(COMMANDS) == 15
+    assert len(COMMANDS) == 16
 
 
 @pytest.mark.parametrize(("command", "rest"), COMMANDS)

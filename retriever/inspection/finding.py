@@ -105,7 +105,7 @@ def excerpt(text: str, at: int = 0) -> str:
 
 
 def folded(text: str) -> str:
-    """The text without case and with single spaces: what no uncased model tells apart."""
+    """The text without case and with single spaces: what an uncased model reads of it."""
     return " ".join(text.lower().split())
 
 

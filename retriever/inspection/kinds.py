@@ -77,7 +77,7 @@ KINDS: dict[str, Kind] = {
     "positive_is_anchor": Kind(
         "warning",
         "pairs",
-        "have a positive equal to the anchor but for case and white space",
+        "have a positive equal to the anchor but for case",
         "Drop them, or train without positives: only dropout tells the two apart.",
     ),
     "hard_negative_is_anchor": Kind(

@@ -16,7 +16,7 @@ _AFTER_CAPITAL = re.sub("[\u2018\u2019\u201c\u201d\u2013\u2014\u2026]", "", _CON
     "\u0080-\u00bf", "\u0080-\u00aa\u00ac-\u00ba\u00bc-\u00bf"
 )
 _MOJIBAKE = re.compile(
-    rf"[ÂÃ][{_AFTER_CAPITAL}]"
+    rf"[ÂÃ](?:[{_AFTER_CAPITAL}]|[«»](?=[a-z]))"
     rf"|â(?:\u0080|€)[{_CONTINUATION}]"  # dashes and quotes
     rf"|ð(?:\u009f|Ÿ)[{_CONTINUATION}]{{2}}"  # emoji
     rf"|(?:[ÐÑ][{_CONTINUATION}]){{2}}"  # Cyrillic

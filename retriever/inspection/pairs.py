@@ -43,10 +43,22 @@ class Pairs:
         row = len(self._anchors)
         self._anchors.append(anchor)
         self._trained.append(positives[0])
-        self._positives.extend(positives)
-        self._positive_rows.extend([row] * len(positives))
-        self._negatives.extend(negatives)
-        self._negative_rows.extend([row] * len(negatives))
+        for each in positives:
+            self._positives.append(each)
+            self._positive_rows.append(row)
+        for each in negatives:
+            self._negatives.append(each)
+            self._negative_rows.append(row)
+
+    def totals(self) -> dict[str, int]:
+        """How many there are of each."""
+        rows = len(self._anchors)
+        return {
+            "rows": rows,
+            "positives": len(self._positives),
+            "hard negatives": len(self._negatives),
+            "pairs": rows,
+        }
 
     def same_rows(self) -> tuple[Numbers, Numbers]:
         """Rows whose anchor and trained positive an earlier row has, and the first such row of each."""

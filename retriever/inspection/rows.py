@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from retriever.data.answers import has_answer
-from retriever.inspection.finding import EXAMPLES, Finding, Places, Tally, excerpt, folded, hashes
+from retriever.data.beir import BeirFolder
+from retriever.inspection.finding import EXAMPLES, Finding, Places, Tally, excerpt, hashes
 from retriever.inspection.kinds import findings_of
 from retriever.inspection.pairs import Numbers, Pairs
 from retriever.records import DprExample, Passage, SimcseExample
@@ -15,12 +16,18 @@ Describe = Callable[[Sequence[int]], Mapping[int, str]]
 Late = Mapping[str, tuple[Numbers, Numbers | None]]
 Record = TypeVar("Record", DprExample, SimcseExample)
 
+ALWAYS_ASKED = 100
+"""Questions at the beginning whose answers are looked for whatever the sample."""
+
+WORTH_SAYING = 0.001
+"""Share below which training does not warn: so few rows change nothing."""
+
 
 class QuickCheck(Generic[Record]):
     """What both kinds of data share; ``see`` looks at one example.
 
     Args:
-        sampled: look at the answers of every so many questions only; 1: of all.
+        sampled: after the first ones, look at the answers of every so many questions only; 1: of all.
     """
 
     def __init__(self, sampled: int = 1) -> None:
@@ -32,7 +39,7 @@ class QuickCheck(Generic[Record]):
 
     def watch(self, path: Path, located: Iterable[tuple[int, Record]]) -> Iterator[Record]:
         """The examples of a file, looked at as they are taken."""
-        start = self.places.file(path)
+        start = self.places.file(BeirFolder.find(path, "train").queries if path.is_dir() else path)
         for line, example in located:
             self.rows.append(start + line)
             self.see(example)
@@ -49,7 +56,10 @@ class QuickCheck(Generic[Record]):
             also: rows that were found elsewhere, as ``late`` gives them.
             describe: numbers of rows (from 0) → what stands in them; by default nobody knows any more.
         """
-        self.tally.totals["rows"] = len(self.pairs)
+        self.tally.totals.update(self.pairs.totals())
+        self.tally.totals["hard negatives"] += self.tally.counts[
+            "hard_negative_is_anchor"
+        ]  # no pairs of their own
         found = {**self.late(), **(also or {})}
         wanted = [row for rows, _ in found.values() for row in rows[:EXAMPLES].tolist()]
         texts = describe(wanted) if wanted else {}
@@ -76,7 +86,7 @@ class QuickCheck(Generic[Record]):
             f"{each.count:,} of {each.total:,} {each.of} that were looked at {each.message} "
             f"({', '.join(example.place for example in each.examples)}). {each.remedy}"
             for each in self.findings()
-            if each.severity != "note"
+            if each.severity == "error" or (each.severity == "warning" and each.share >= WORTH_SAYING)
         ]
 
     def _place(self, row: int) -> str:
@@ -91,19 +101,17 @@ class DprCheck(QuickCheck[DprExample]):
 
     def see(self, example: DprExample) -> None:
         """Look at one example."""
-        positives, negatives = example.positives, example.hard_negatives
-        totals = self.tally.totals
-        totals["empty_positive"] += len(positives)
-        totals["empty_hard_negative"] += len(negatives)
-        totals["positive_is_hard_negative"] += len(negatives)
-        for name, passages in (("empty_positive", positives), ("empty_hard_negative", negatives)):
-            for each in passages:
-                if not each.text or each.text.isspace():
-                    self._found(name, partial(_asked, example, each))
-        self.pairs.add(
-            hash(folded(example.query.text)), list(map(_key, positives)), list(map(_key, negatives))
-        )
-        if example.answers and len(self.rows) % self.sampled == 0:
+        positives = [hash(each.text or each.title) for each in example.positives]
+        negatives = [hash(each.text or each.title) for each in example.hard_negatives]
+        self.pairs.add(key(example.query.text), positives, negatives)
+        for each in example.positives:
+            if not each.text or each.text.isspace():
+                self._found("empty_positive", partial(_asked, example, each))
+        for each in example.hard_negatives:
+            if not each.text or each.text.isspace():
+                self._found("empty_hard_negative", partial(_asked, example, each))
+        row = len(self.rows)
+        if example.answers and (row <= ALWAYS_ASKED or row % self.sampled == 0):
             self._see_answers(example)
 
     def late(self) -> Late:
@@ -123,20 +131,15 @@ class DprCheck(QuickCheck[DprExample]):
 
 
 class SimcseCheck(QuickCheck[SimcseExample]):
-    """Sentences, pairs and triplets. Sentences are the same when they are but for case and white space."""
+    """Sentences, pairs and triplets. Sentences are the same when they are but for case."""
 
     def see(self, example: SimcseExample) -> None:
         """Look at one example."""
-        anchor = hash(folded(example.anchor))
-        negatives = [hash(folded(each)) for each in example.hard_negatives]
-        totals = self.tally.totals
-        totals["hard_negative_is_anchor"] += len(negatives)
-        totals["positive_is_hard_negative"] += len(negatives)
+        anchor = key(example.anchor)
         if example.positive is None:
             self.pairs.add(anchor, (anchor,), ())
             return
-        positive = hash(folded(example.positive))
-        totals["positive_is_anchor"] += 1
+        positive, negatives = key(example.positive), [key(each) for each in example.hard_negatives]
         if positive == anchor:
             self._found("positive_is_anchor", partial(excerpt, example.anchor))
         for each, text in zip(negatives, example.hard_negatives, strict=True):
@@ -147,8 +150,9 @@ class SimcseCheck(QuickCheck[SimcseExample]):
         self.pairs.add(anchor, known, [each for each in negatives if each != anchor])
 
 
-def _key(passage: Passage) -> int:
-    return hash(passage.text or passage.title)
+def key(text: str) -> int:
+    """The hash by which questions and sentences are the same, without case: no uncased model tells them apart."""
+    return hash(text.strip().lower())
 
 
 def _asked(example: DprExample, passage: Passage) -> str:
