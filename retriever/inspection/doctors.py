@@ -24,6 +24,9 @@ from retriever.records import DprExample, Passage, SimcseExample
 MANY_FALSE_NEGATIVES = 0.05
 """Expected false negatives a row of the batch that are worth a warning; training warns of as many duplicate positives."""
 
+TOLD = 1000
+"""Rows after which progress is told: a bar that moves with each takes as long as the row."""
+
 Refuse = Callable[[InputError], None]
 
 
@@ -51,8 +54,11 @@ class Doctor(Generic[Record]):
         with progress(None, "check rows") as advance:
             for path in self.config.train:
                 for example in self.check.watch(path, self.located(path, self._refuse)):
-                    self.see(len(self.check.rows) - 1, example)
-                    advance(1)
+                    row = len(self.check.rows) - 1
+                    self.see(row, example)
+                    if row % TOLD == TOLD - 1:
+                        advance(TOLD)
+            advance(len(self.check.rows) % TOLD)
         totals, counts = self.check.tally.totals, self.check.tally.counts
         totals["refused"] = len(self.check.rows) + counts["refused"] + counts["positive_not_in_corpus"]
 
@@ -87,13 +93,13 @@ class Doctor(Generic[Record]):
     def _describe(self, rows: Sequence[int]) -> Mapping[int, str]:
         """What the rows say, read again up to the last of them."""
         files = (self.located(path, lambda error: None) for path in self.config.train)
-        every = (example for file in files for _, example in file)
+        first = islice((example for file in files for _, example in file), max(rows) + 1)
+        wanted, before = set(rows), logging.root.manager.disable
         logging.disable(logging.WARNING)  # what readers warn of was said when they read it first
         try:
-            first = islice(every, max(rows) + 1)
-            return {row: excerpt(text_of(each)) for row, each in enumerate(first) if row in set(rows)}
+            return {row: excerpt(text_of(each)) for row, each in enumerate(first) if row in wanted}
         finally:
-            logging.disable(logging.NOTSET)
+            logging.disable(before)
 
     def _false_negatives(self) -> Iterator[Finding]:
         batch_size, rows = self.config.batch_size, len(self.check.rows)
@@ -180,6 +186,10 @@ class SimcseDoctor(Doctor[SimcseExample]):
     kind = "simcse"
 
     def __init__(self, config: DataCheckConfig) -> None:
+        if config.passages is not None:
+            raise InputError(
+                "passages are the corpus of questions, and these are sentences", path=config.train[0]
+            )
         super().__init__(config, SimcseCheck())
         self._sentences = DistinctTexts(
             Role("sentences", config.max_length, self._counter(None)), self.check.tally

@@ -42,7 +42,6 @@ class DistinctTexts:
         self._waiting: dict[int, tuple[int, Text]] = {}
         self._lengths = array("i")
         self._cut: list[Example] = []
-        self.distinct = 0
 
     def add(self, place: int, text: str, title: str = "") -> None:
         """A text and where it stands."""
@@ -73,19 +72,15 @@ class DistinctTexts:
     def _look(self) -> None:
         keys = np.fromiter(self._waiting, np.int64, len(self._waiting))
         place = np.searchsorted(self._seen, keys)  # _seen is sorted
-        new = (
-            keys[(place == len(self._seen)) | (self._seen.take(place, mode="clip") != keys)]
-            if len(self._seen)
-            else keys
-        )
+        is_new = self._seen.take(place, mode="clip") != keys if len(self._seen) else np.ones(len(keys), bool)
+        new = keys[is_new]  # beyond the last: larger than it
         self._seen = np.sort(np.concatenate([self._seen, new]), kind="stable")  # fast where most are sorted
         found = [self._waiting[key] for key in new.tolist()]
         self._waiting.clear()
-        self.distinct += len(found)
         for at, (title, text) in found:
             self._see(at, f"{title} {text}" if title else text)
         if self._role.count_tokens is not None and found:
-            self._count(found)
+            self._note_lengths(found, self._role.count_tokens([text for _, text in found]))
 
     def _see(self, place: int, text: str) -> None:
         self._tally.totals["texts"] += 1
@@ -94,8 +89,7 @@ class DistinctTexts:
         if len(text) > CHARACTERS_PER_TOKEN * self._role.max_length:
             self._tally.add("absurdly_long", place, partial(excerpt, text))
 
-    def _count(self, found: Sequence[tuple[int, Text]]) -> None:
-        lengths = self._role.count_tokens([text for _, text in found])  # type: ignore[misc]  # checked by the caller
+    def _note_lengths(self, found: Sequence[tuple[int, Text]], lengths: Sequence[int]) -> None:
         self._lengths.extend(lengths)
         for (place, (_, text)), length in zip(found, lengths, strict=True):
             if length > self._role.max_length and len(self._cut) < EXAMPLES:

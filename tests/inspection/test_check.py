@@ -175,3 +175,10 @@ def test_records_of_neither_kind_are_refused(tmp_path):
     assert str(caught.value) == (
         f"{path}:1: expected training data with 'question', or with 'anchor' or 'sent0' (found: text, label)"
     )
+
+
+def test_a_corpus_of_sentences_is_refused(tmp_path, corpus):
+    train = tmp_path / "train.txt"
+    train.write_text("a cat\n")
+    with pytest.raises(InputError, match="passages are the corpus of questions, and these are sentences"):
+        found(train, passages=corpus)
