@@ -80,8 +80,9 @@ class QuickCheck(Generic[Record]):
         return list(findings_of(self.tally))
 
     def warnings(self) -> list[str]:
-        """What training says before its first step, graver than a note, in a sentence each."""
+        """What training says before its first step, graver than a note; the rows are forgotten then."""
         self.settle()
+        self.pairs, self.rows = Pairs(), hashes()
         return [
             f"{each.count:,} of {each.total:,} {each.of} that were looked at {each.message} "
             f"({', '.join(example.place for example in each.examples)}). {each.remedy}"
