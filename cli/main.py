@@ -1,6 +1,6 @@
 """The command line, ``ctl``: the table of commands, and the one place where errors become exit codes.
 
-Exit codes: 0 done; 2 the user gave something wrong, or the disk is full (``error: …`` on stderr); 130 interrupted; 1 a bug, with traceback.
+Exit codes: 0 done; 2 the user gave something wrong, or the disk is full (``error: …`` on stderr); 3 ``ctl data check`` found something; 130 interrupted; 1 a bug, with traceback.
 """
 
 import errno

@@ -30,6 +30,7 @@ DataFormat = Literal[
     "squad",
     "ctl",
 ]
+Split = Literal["train", "dev", "test"]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[
     "simcse-unsup-bert-base",
@@ -42,3 +43,6 @@ SimcsePreset = Literal[
     "simcse-sup-roberta-large",
 ]
 DprPreset = Literal["dpr-nq-bert-base"]
+DataKind = Literal["dpr", "simcse"]
+Severity = Literal["note", "warning", "error"]
+FailOn = Literal["error", "warning", "never"]
