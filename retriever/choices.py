@@ -16,6 +16,8 @@ RecipeRequest = Literal["auto", IndexRecipe]
 VectorType = Literal["fp32", "fp16"]
 Bm25Formula = Literal["okapi", "lucene"]
 SearchMode = Literal["dense", "bm25", "hybrid"]
+FusionMethod = Literal["zscore", "minmax", "weighted", "rrf"]
+FusionMetric = Literal["accuracy@1", "accuracy@5", "mrr@10", "ndcg@10"]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[
     "simcse-unsup-bert-base",
