@@ -5,7 +5,8 @@
 packaged:all-MiniLM-L6-v2, not trained, and Okapi BM25 over the passages of SQuAD 1.1 dev, of SQuADShifts' new Wikipedia part, of SciFact
 and of Cranfield; of the first two at most 4,000 questions. Every fusion with every weight that ``ctl tune-fusion`` tries, and the
 default, are measured by questions to choose by: every second one of SQuAD and of Cranfield, SciFact's training claims. ``chosen`` is the
-fusion whose nDCG@10 is highest above that of the better side, in the mean over these three sets. What is reported of the default is
+fusion whose nDCG@10 is highest above that of the better side, in the mean over these three sets; raw scores are measured beside, but
+their weight, a number times the ratio of spreads of the set's first question, cannot be a default. What is reported of the default is
 measured with the other questions, and with SQuADShifts, none of which chose anything. Intervals are paired, over questions. Also:
 other depths, and exact scores in place of bounds for what one side did not find.
 
@@ -17,7 +18,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,10 @@ from retriever.data.rankings import read_qrels
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.evaluation.comparison import paired_difference
 from retriever.evaluation.ranking import Metric, metric_named, score_ranking
-from retriever.evaluation.tune_fusion import fusions_to_try
+from retriever.evaluation.tune_fusion import STEPS, fusions_to_try
 from retriever.lexical.bm25 import bm25_of
 from retriever.records import Question, Ranking
-from retriever.search.fusion import FUSION, Candidates, Fusion
+from retriever.search.fusion import FUSION, METHODS, Candidates, Fusion
 
 MODEL = "packaged:all-MiniLM-L6-v2"
 PASSAGE_FORMAT: PassageFormat = "{title}. {text}"
@@ -156,7 +157,8 @@ def measure(given: argparse.Namespace, name: str) -> tuple[Values, NDArray[np.bo
     for each in ask(given, name):
         found = Candidates(each.dense, each.bm25, FUSION.depth)
         if not fusions:
-            fusions = {f"{one.method} {one.weight:g}": one for one in fusions_to_try([found], FUSION.depth)}
+            tried = zip(cycle(STEPS), fusions_to_try([found], FUSION.depth))
+            fusions = {f"{one.method} {step:g}": one for step, one in tried}
         rankings: dict[str, Ranking] = {"dense": each.dense.head(20), "bm25": each.bm25.head(20)}
         rankings |= {system: found.fused(fusion, 20) for system, fusion in fusions.items()}
         rankings[DEFAULT], rankings[RANKS] = (found.fused(one, 20) for one in (FUSION, Fusion("rrf", 1.0)))
@@ -222,16 +224,19 @@ def main() -> None:
         if chooses.any():
             chosen_by[short] = gains({system: each[chooses] for system, each in values.items()})
         cases |= compare({system: each[~chooses] for system, each in values.items()}, short)
-    tried = set.intersection(*(set(each) for each in chosen_by.values()))  # the weights of raw scores differ
-    mean = {system: float(np.mean([each[system] for each in chosen_by.values()])) for system in tried}
+    systems = next(iter(chosen_by.values()))
+    mean = {system: float(np.mean([each[system] for each in chosen_by.values()])) for system in systems}
     order = sorted(mean, key=lambda system: (-mean[system], system))
+    chosen = next(
+        system for system in order if system.split()[0] in METHODS and not system.startswith("weighted")
+    )
     result = {
         "benchmark": "hybrid_quality",
         "machine": describe_machine(),
         "versions": versions(),
         "quick": given.quick,
         "settings": {"model": MODEL, "passage_format": PASSAGE_FORMAT, "default": FUSION.to_json()},
-        "chosen": order[0],
+        "chosen": chosen,
         "mean_gain_ndcg@10_of_choosing": {system: round(mean[system], 2) for system in order},
         "gain_ndcg@10_of_choosing": {
             name: {system: round(value, 2) for system, value in each.items()}

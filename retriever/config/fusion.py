@@ -30,7 +30,7 @@ class ModeConfig(Config):
     fusion_weight: float | None = setting(
         "How much the dense side counts beside BM25.",
         default=None,
-        source="as above, else 1; weighted has none",
+        source="as above, else 1.4 (rrf: 1); weighted has none",
         above=0,
     )
     fusion_depth: int | None = setting(

@@ -70,7 +70,7 @@ def test_what_was_asked_for_beats_what_the_index_was_tuned_to_and_that_the_defau
 
 
 def test_another_method_does_not_take_over_the_weight_that_was_tuned() -> None:
-    assert choose_fusion(STORED, {"method": "minmax"}) == Fusion("minmax", 1.0, 300, 10)
+    assert choose_fusion(STORED, {"method": "minmax"}) == Fusion("minmax", 1.4, 300, 10)
 
 
 def test_raw_scores_need_a_weight() -> None:
