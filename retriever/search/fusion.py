@@ -3,8 +3,10 @@
 The candidates are what either side found within the depth. A candidate that one side did not find still needs a score of that
 side: it gets the highest that it can have there, which is the lowest that was found, or 0 (no word in common) where BM25 found
 fewer passages than it was asked for. Exact scores would take a read of each such vector and posting; measured, they change nothing
-(``benchmarks/hybrid_quality.py``). Everything is computed over the candidates, so with a depth of the whole corpus it is computed
-over all scores.
+beyond chance (``benchmarks/hybrid_quality.py``). DPR scores the union of both lists exactly.
+
+Everything is computed over the candidates, so with a depth of the whole corpus it is computed over all scores. A lesser depth leaves
+fewer low scores to standardise by: there, depth 100 costs up to 0.6 points of nDCG@10, depth 20 up to 1.5, of 1,400 to 5,200 passages.
 """
 
 from collections.abc import Callable, Mapping, Sequence
