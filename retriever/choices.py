@@ -31,6 +31,8 @@ DataFormat = Literal[
     "ctl",
 ]
 Split = Literal["train", "dev", "test"]
+FusionMethod = Literal["zscore", "minmax", "weighted", "rrf"]
+FusionMetric = Literal["accuracy@1", "accuracy@5", "mrr@10", "ndcg@10"]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[
     "simcse-unsup-bert-base",
