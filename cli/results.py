@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from retriever.versions import versions
 
+INTERVALS = "95 %, percentile bootstrap"
+
 
 def results_object(
     suite: str,

@@ -82,8 +82,11 @@ def resampled_pearson(
     )  # else squares of large equal numbers would be subtracted
     sums = counts @ np.stack([a, b, a * b, a * a, b * b], axis=1)  # (R, 5)
     mean_a, mean_b, ab, aa, bb = (sums / size).T
+    spread_a, spread_b = aa - mean_a**2, bb - mean_b**2
+    # A resample of equal values has no spread but for the last digits.
+    defined = (spread_a > 1e-12 * (a @ a / size)) & (spread_b > 1e-12 * (b @ b / size))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray((ab - mean_a * mean_b) / np.sqrt((aa - mean_a**2) * (bb - mean_b**2)))
+        return np.where(defined, (ab - mean_a * mean_b) / np.sqrt(spread_a * spread_b), np.nan)
 
 
 def _paired(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

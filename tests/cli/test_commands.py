@@ -219,13 +219,20 @@ def test_eval_sts(tmp_path, model_folder, capsys):
 def test_eval_sts_for_people(tmp_path, model_folder, capsys):
     assert main(["eval", "sts", str(sts_file(tmp_path)), "--model", str(model_folder), *CPU]) == 0
     lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "STS by cosine; the headline is spearman_all, as in SBERT and SimCSE"
     assert lines[1].split() == [
-        "task",
-        "spearman_all",
-        "spearman_mean",
-        "spearman_wmean",
-        "pearson_all",
-        "pairs",
+        *(
+            "task",
+            "spearman_all",
+            "95",
+            "%",
+            "from",
+            "to",
+            "spearman_mean",
+            "spearman_wmean",
+            "pearson_all",
+            "pairs",
+        )
     ]
     assert lines[2].split()[:2] == ["sts", "100.00"] and lines[2].split()[-1] == "3"
 
