@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from retriever.evaluation.retrieval import RetrievalResult
 
 NO_POLICY = (
+    "mode",
     "index",
     "questions",
     "qrels",
@@ -26,7 +27,7 @@ NO_POLICY = (
     "model",
     "passage_model",
 )
-"""Settings that say where things are; all others, also those yet to come, can move a number."""
+"""Settings that say where things are, and the mode, which the model tells; all others, also those yet to come, can move a number."""
 
 
 def show_kept(config: EvalRetrievalConfig, *, as_json: bool) -> bool:

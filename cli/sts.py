@@ -133,12 +133,37 @@ def sts_metrics(
         if config.output is not None:
             write_results(config.output, evaluations[task.name], found[task.name], result.items())
     found = {task.name: found[task.name] for task in tasks.values()}
-    average = seven_task_average(found)
+    average = seven_task_average(found) if config.output is None else kept_average(config.output, evaluations)
+    return found if average is None else {**found, AVERAGE: average}
+
+
+def kept_average(folder: Path, evaluations: "Mapping[str, Evaluation]") -> dict[str, Any] | None:
+    """The average over the seven tasks that the folder holds by now, whichever command evaluated them; written there, too.
+
+    It is null where some of them were evaluated by another policy than the others.
+    """
+    from retriever.evaluation.results import Evaluation, read_results, write_results
+    from retriever.evaluation.sts import seven_task_average, task_of_seven
+
+    results = read_results(folder)
+    seven = [name for name in results[SUITE] if task_of_seven(name)]
+    average: dict[str, Any] | None = seven_task_average({name: results[SUITE][name] for name in seven})
     if average is None:
-        return found
-    if config.output is not None:
-        write_results(config.output, average_evaluation(evaluations), average)
-    return {**found, AVERAGE: average}
+        return None
+    policy, *others = [results["policy"][SUITE][name] for name in seven]
+    if any(each != policy for each in others):
+        logger.warning("the seven tasks were not evaluated by one policy: no average")
+        average = dict.fromkeys(average)
+    hashes = [results["data"][SUITE][name]["sha256"] for name in seven]
+    evaluation = Evaluation(
+        suite=SUITE,
+        task=AVERAGE,
+        policy={**policy, "average": "unweighted mean over seven tasks"},
+        model=next(iter(evaluations.values())).model,
+        data={"sha256": sha256(json.dumps(hashes).encode()).hexdigest(), "tasks": seven},
+    )
+    write_results(folder, evaluation, average)
+    return average
 
 
 def sts_policy(config: EvalStsConfig, model: "Encoder") -> dict[str, object]:
@@ -154,20 +179,3 @@ def sts_policy(config: EvalStsConfig, model: "Encoder") -> dict[str, object]:
         "precision": model.precision,
         "max_length": model.settings.max_length,
     }
-
-
-def average_evaluation(evaluations: "Mapping[str, Evaluation]") -> "Evaluation":
-    """That of the average over the seven tasks."""
-    from retriever.evaluation.results import Evaluation
-    from retriever.evaluation.sts import task_of_seven
-
-    seven = {name: each for name, each in evaluations.items() if task_of_seven(name)}
-    one = next(iter(seven.values()))
-    hashes = json.dumps([each.data["sha256"] for each in seven.values()])
-    return Evaluation(
-        suite=SUITE,
-        task=AVERAGE,
-        policy={**one.policy, "average": "unweighted mean over seven tasks"},
-        model=one.model,
-        data={"sha256": sha256(hashes.encode()).hexdigest(), "tasks": list(seven)},
-    )

@@ -179,7 +179,10 @@ def seven_task_average(tasks: Mapping[str, Mapping[str, float]]) -> dict[str, fl
             found[known] = metrics
     if len(found) < len(SEVEN_TASKS):
         return None
-    return {name: float(np.mean([metrics[name] for metrics in found.values()])) for name in CORRELATIONS}
+    values = np.array(
+        [[metrics[name] for name in CORRELATIONS] for metrics in found.values()], dtype=np.float64
+    )
+    return dict(zip(CORRELATIONS, values.mean(axis=0).tolist(), strict=True))  # NaN where one is undefined
 
 
 def task_of_seven(name: str) -> str | None:

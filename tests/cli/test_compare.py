@@ -188,3 +188,28 @@ def test_eval_keeps_what_compare_reads_and_resumes(tmp_path, model_folder, capsy
     found = compared(outputs, capsys)
     assert found[0]["first_value"] == pytest.approx(first["sts"]["data"]["spearman_all"])
     assert found[0]["items"] == 12
+
+
+def test_the_seven_task_average_is_of_what_the_folder_holds(tmp_path, model_folder, capsys, caplog):
+    words = "the cat sat dog ran park red car snow falls winter piano bird sings".split()
+    names = ["STS12", "STS13", "STS14", "STS15", "STS16", "STSBenchmark", "SICK"]
+    for shift, name in enumerate(names):
+        rows = [f"{(row + shift) % 5}\t{words[row]} {words[row + 1]}\t{words[row + 1]}" for row in range(10)]
+        (tmp_path / f"{name}.tsv").write_text("\n".join(["score\tsentence1\tsentence2", *rows]) + "\n")
+    files = [str(tmp_path / f"{name}.tsv") for name in names]
+    output = tmp_path / "kept"
+    command = ["--model", str(model_folder), *CPU, "--json"]
+
+    def printed(*arguments):
+        assert main(["eval", "sts", *arguments, *command]) == 0
+        return json.loads(capsys.readouterr().out)["sts"]
+
+    whole = printed(*files)
+    expected = np.mean([whole[name]["spearman_all"] for name in names])
+    assert whole["average"]["spearman_all"] == pytest.approx(expected)
+    assert "average" not in printed(*files[:4], "--output", str(output))
+    assert printed(*files[4:], "--output", str(output))["average"] == pytest.approx(whole["average"])
+    other = printed(files[0], "--output", str(output), "--replace", "--similarity", "dot")
+    assert other["average"]["spearman_all"] is None
+    assert "the seven tasks were not evaluated by one policy: no average" in caplog.messages
+    assert json.loads((output / "results.json").read_text())["sts"]["average"]["spearman_all"] is None
