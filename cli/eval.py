@@ -1,6 +1,5 @@
 """``ctl eval sts`` and ``ctl eval retrieval``."""
 
-import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from retriever.index.layout import Manifest
     from retriever.records import Ranking
 
-logger = logging.getLogger(__name__)
 
 HELP = "Evaluate a model on similarity data, or an index on questions."
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
