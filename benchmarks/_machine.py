@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from retriever.training.run_directory import versions as installed
+from retriever.versions import installed
 
 PACKAGES = ("torch", "transformers", "tokenizers", "sentence-transformers", "faiss-cpu", "numpy")
 

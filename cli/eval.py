@@ -1,100 +1,37 @@
 """``ctl eval sts`` and ``ctl eval retrieval``."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cli.kept import keep_retrieval, metrics_of, show_kept
 from cli.options import add_command
 from cli.output import Cell, print_json, print_table
 from cli.progress import make_progress
-from cli.results import results_object
+from cli.results import INTERVALS, results_object
 from cli.search import about_of, open_index
-from retriever.config.evaluation import EvalRetrievalConfig, EvalStsConfig
+from cli.sts import sts
+from retriever.config.evaluation import EvalRetrievalConfig
 from retriever.errors import InputError
 
 if TYPE_CHECKING:
-    from retriever.encoding.encoder import Encoder
     from retriever.evaluation.retrieval import RetrievalResult
     from retriever.records import Ranking
 
-logger = logging.getLogger(__name__)
 
 HELP = "Evaluate a model on similarity data, or an index on questions."
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
-
-INTERVALS = "95 %, percentile bootstrap"
-STS_METRICS = ("spearman_all", "spearman_mean", "spearman_wmean", "pearson_all", "pairs")
-COUNTS = ("pairs", "nan_similarities")
-
-
-def sts(config: EvalStsConfig, as_json: bool = False) -> None:
-    """Compare a model's similarities with people's on STS data: Spearman and Pearson correlation, times 100."""
-    from retriever.encoding.encoder import Encoder
-
-    model = Encoder.load(
-        config.model,
-        pooling=config.pooling,
-        max_length=config.max_length,
-        device=config.device,
-        precision=config.precision,
-    )
-    logger.info("%s", model.describe())
-    tasks = sts_tasks(config, model)
-    if as_json:
-        print_json(sts_results(config, model, tasks))
-        return
-    rows: list[list[Cell]] = [
-        [name, *(metrics[each] for each in STS_METRICS)] for name, metrics in tasks.items()
-    ]
-    print_table("STS", ["task", *STS_METRICS], rows)
-
-
-def sts_tasks(config: EvalStsConfig, model: "Encoder") -> dict[str, dict[str, float]]:
-    """Task → metric → value, in the order of the command line."""
-    from retriever.data.sts import read_sts_task
-    from retriever.evaluation.sts import evaluate_sts
-
-    progress = make_progress()
-    results: dict[str, dict[str, float]] = {}
-    for path in config.data:
-        task = read_sts_task(path)
-        if task.name in results:
-            raise InputError(
-                f"two of the data sets are called '{task.name}'; evaluate them one by one", path=path
-            )
-        metrics = evaluate_sts(
-            lambda texts: model.encode(texts, progress=progress),
-            task,
-            similarity=model.settings.similarity,
-        )
-        results[task.name] = metrics | {name: int(metrics[name]) for name in COUNTS}
-    return results
-
-
-def sts_results(
-    config: EvalStsConfig, model: "Encoder", tasks: dict[str, dict[str, float]]
-) -> dict[str, object]:
-    """The JSON of results."""
-    return results_object(
-        "sts",
-        tasks,
-        policy={
-            "intervals": INTERVALS,
-            "correlations": "times 100; all: over the pairs of all subsets; mean, wmean: over the subsets' own values",
-            "similarity": model.settings.similarity,
-        },
-        model=model.describe(),
-        data=dict(zip(tasks, map(str, config.data), strict=True)),
-    )
 
 
 def retrieval(config: EvalRetrievalConfig, as_json: bool = False) -> None:
     """Ask an index questions and measure how far up it ranks the passages that answer them."""
     require_rankings_can_be_written(config)
+    if show_kept(config, as_json=as_json):
+        return
     result, rankings, about = evaluate(config)
+    keep_retrieval(config, result)
     show_retrieval(config, result, about, as_json=as_json)
     if (
         config.rankings is not None
@@ -160,12 +97,9 @@ def retrieval_results(
     config: EvalRetrievalConfig, result: "RetrievalResult", about: Mapping[str, Any]
 ) -> dict[str, object]:
     """The JSON of results; each metric stands beside the ends of its interval, as for STS."""
-    values: dict[str, float] = {"questions": len(result.question_ids), **result.metrics}
-    for name, (low, high) in result.intervals.items():
-        values |= {f"{name}_low": low, f"{name}_high": high}
     return results_object(
         "retrieval",
-        {config.questions.stem: values},
+        {config.questions.stem: metrics_of(result)},
         policy={
             "judged_by": result.judged_by,
             "k": result.k,

@@ -1,9 +1,10 @@
 """The JSON of results: ``{suite: {task: {metric: value}}}`` with the policy, model, data and versions behind it."""
 
-import platform
 from collections.abc import Mapping
 
-COUNTED = ("contrastive-text-learning", "torch", "transformers", "faiss-cpu", "numpy", "scipy")
+from retriever.versions import versions
+
+INTERVALS = "95 %, percentile bootstrap"
 
 
 def results_object(
@@ -24,10 +25,3 @@ def results_object(
         data: task → the files it came from.
     """
     return {suite: tasks, "policy": policy, "model": model, "data": data, "versions": versions()}
-
-
-def versions() -> dict[str, str]:
-    """Our version, Python's, and those of the libraries that figures can depend on, as far as they are installed."""
-    from retriever.training.run_directory import versions as installed
-
-    return {"python": platform.python_version(), **installed(COUNTED)}

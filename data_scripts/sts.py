@@ -21,10 +21,8 @@ from download import Source
 from parts import Part, main
 
 from retriever.data.files import atomic_file
-from retriever.data.lines import read_lines, read_table
+from retriever.data.senteval import read_paired_files, read_sick
 from retriever.data.sts import read_sts_task
-from retriever.data.table import Header
-from retriever.errors import InputError
 
 SENTEVAL = Source(
     url="https://huggingface.co/datasets/princeton-nlp/datasets-for-simcse/resolve/main/senteval.tar",
@@ -44,10 +42,9 @@ _SICK = {
     "dev": "SICK/SICK_trial.txt",
     "test": "SICK/SICK_test_annotated.txt",
 }
-_SICK_COLUMNS = ("relatedness_score", "sentence_A", "sentence_B")
 _WITHOUT_SCORE = "pairs without gold score"
 
-Pair = tuple[str, str, str]
+Pair = Sequence[str]
 """Score, first and second sentence."""
 
 
@@ -75,30 +72,9 @@ def make_year(downloads: Sequence[Path], target: Path, *, name: str) -> Mapping[
     target.mkdir()
     without = 0
     for subset, input_name, score_name in zip(SUBSETS[name], inputs, scores, strict=True):
-        pairs = join(found[input_name], found[score_name])
-        without += write_pairs(target / f"{subset}.tsv", pairs)
+        pairs = read_paired_files(found[input_name], found[score_name])
+        without += write_pairs(target / f"{subset}.tsv", (pair for _, *pair in pairs))
     return {_WITHOUT_SCORE: without} if without else {}
-
-
-def join(input_file: Path, score_file: Path) -> list[Pair]:
-    """Pairs and their scores by line; a score may be missing, a line of it may not.
-
-    Raises:
-        InputError: different numbers of lines, or a line that is no pair.
-    """
-    scores = [line for _, line in read_lines(score_file)]
-    lines = list(read_lines(input_file))
-    if len(lines) != len(scores):
-        raise InputError(
-            f"{len(lines)} pairs, but {len(scores)} scores in {score_file.name}", path=input_file
-        )
-    pairs: list[Pair] = []
-    for (number, line), score in zip(lines, scores, strict=True):
-        cells = line.split("\t")  # STS16 has sources in further columns
-        if len(cells) < 2:
-            raise InputError("expected two sentences with a tab between them", path=input_file, line=number)
-        pairs.append((score, cells[0], cells[1]))
-    return pairs
 
 
 def make_stsb(downloads: Sequence[Path], target: Path) -> Mapping[str, int]:
@@ -118,15 +94,7 @@ def make_sick(downloads: Sequence[Path], target: Path) -> Mapping[str, int]:
     target.mkdir()
     without = 0
     for split, name in _SICK.items():
-        rows = read_table(found[name], delimiter="\t", quoted=False)
-        line, names = next(rows)
-        header = Header.parse(names, found[name], line, required=_SICK_COLUMNS)
-        pairs: list[Pair] = []
-        for line, cells in rows:
-            header.check(cells, line)
-            score, first, second = (header.cell(cells, column) for column in _SICK_COLUMNS)
-            pairs.append((score, first, second))
-        without += write_pairs(target / f"{split}.tsv", pairs)
+        without += write_pairs(target / f"{split}.tsv", (pair for _, *pair in read_sick(found[name])))
     return {_WITHOUT_SCORE: without} if without else {}
 
 

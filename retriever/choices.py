@@ -6,6 +6,9 @@ PoolingMode = Literal["cls", "mean", "first_last_mean", "top2_mean"]
 PoolingRequest = Literal[PoolingMode, "cls_head"]  # cls_head: cls, and the checkpoint's own MLP over it
 HeadMode = Literal["none", "keep", "train_only"]
 Similarity = Literal["cosine", "dot"]
+StsSimilarity = Literal[
+    Similarity, "euclidean", "manhattan"
+]  # how embeddings are compared with people's scores
 Precision = Literal["auto", "bf16", "fp32"]
 PassageFormat = Literal["pair", "{title}. {text}", "{title} {text}", "{text}"]
 TextRole = Literal["query", "passage"]

@@ -14,6 +14,7 @@ FLOORS = {
     "retriever.presets": 0,
     "retriever.heap": 0,
     "retriever.readable": 0,
+    "retriever.versions": 0,
     "retriever.settings": 0.5,  # what config is made of
     "retriever.config": 1,
     "retriever.protocols": 1,

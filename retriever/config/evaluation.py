@@ -3,18 +3,26 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from retriever.choices import StsSimilarity
 from retriever.config.fusion import ModeConfig
 from retriever.config.groups import EncoderConfig, TwoEncodersConfig
+from retriever.config.results import ResultFolderConfig
 from retriever.settings import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalStsConfig(EncoderConfig):
+class EvalStsConfig(ResultFolderConfig, EncoderConfig):
     """STS evaluation"""
 
     data: tuple[Path, ...] = setting(
-        "STS files, or folders: with train/dev/test files the test file, else each file a subset of one task.",
+        "STS files, or folders, SentEval's or ours: with train/dev/test files the test file, else each file a subset of one task; or a "
+        "folder of such folders.",
         positional=True,
+    )
+    similarity: StsSimilarity = setting(
+        "How two embeddings are compared; euclidean and manhattan: distances, the smaller the more similar.",
+        default="cosine",
+        source="SentEval, SBERT, SimCSE",
     )
     model: str = setting(
         "The encoder: a run directory, a model folder, a Hugging Face name, or packaged:NAME."
@@ -25,7 +33,7 @@ class EvalStsConfig(EncoderConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalRetrievalConfig(ModeConfig, TwoEncodersConfig):
+class EvalRetrievalConfig(ResultFolderConfig, ModeConfig, TwoEncodersConfig):
     """Retrieval evaluation"""
 
     index: Path = setting("The index folder.")

@@ -1,14 +1,27 @@
 """STS tasks: sentence pairs with the similarity that people gave them, in one file or a folder of files."""
 
+import json
+import logging
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
 from retriever.choices import Split
 from retriever.data.hub import at_split
 from retriever.data.json_record import JsonRecord, kind_of, read_records
-from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table, require_some
+from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table
+from retriever.data.senteval import (
+    Cells,
+    is_paired,
+    is_sick,
+    read_paired_files,
+    read_sick,
+    scores_file,
+    senteval_inputs,
+)
 from retriever.data.table import Header
 from retriever.errors import InputError
 from retriever.records import SentencePair, StsTask
@@ -22,8 +35,7 @@ _COLUMNS = ("score", "sentence1", "sentence2")
 _STSB_COLUMNS = 7
 """genre, file, year, id, score, sentence1, sentence2; some lines go on with sources and licences."""
 
-Cells = tuple[int, str, str, str]
-"""Line, gold score, and the two sentences, as they stand in the file."""
+logger = logging.getLogger(__name__)
 
 
 def read_sts_task(path: Path, split: Split = "test") -> StsTask:
@@ -36,9 +48,10 @@ def read_sts_task(path: Path, split: Split = "test") -> StsTask:
     ``.csv``: tabs, no header, no quoting. As in SentEval, a pair without gold score is dropped, and white space
     becomes single spaces.
 
-    A folder with files for train, dev (or trial, validation) and test, named ``test.tsv``, ``sts-test.csv``
-    and the like, is a task whose file for ``split`` is read. Any other folder is a task with one subset for
-    each file, sorted by name.
+    A folder with files for train, dev (or trial, validation) and test, named ``test.tsv``, ``sts-test.csv``, SentEval's
+    ``SICK_test_annotated.txt`` and the like, is a task whose file for ``split`` is read. Any other folder is a task with
+    one subset for each file, or for each two files ``STS.input.NAME.txt`` and ``STS.gs.NAME.txt`` of SentEval's, sorted
+    by name.
 
     The task is named after the folder, or the file without its suffix.
 
@@ -56,6 +69,11 @@ def sts_files(path: Path, split: Split = "test") -> tuple[str, dict[str, Path]]:
         path = at_split(path, split)
         return _stem(path), {_stem(path): path}
     name = path.resolve().name
+    paired = senteval_inputs(path)
+    if paired:
+        if split != "test":
+            raise InputError(f"no {split} file in this folder: it is a test set of SemEval", path=path)
+        return name, paired
     files = sorted(each for each in path.iterdir() if _is_data(each))
     if not files:
         raise InputError("no .tsv, .csv, .jsonl or .json file in this folder", path=path)
@@ -71,9 +89,47 @@ def sts_files(path: Path, split: Split = "test") -> tuple[str, dict[str, Path]]:
     return name, subsets
 
 
+def read_sts_suite(paths: Sequence[Path]) -> dict[Path, StsTask]:
+    """The test tasks of files and folders as ``read_sts_task`` reads them; a folder that holds nothing but folders stands for those.
+
+    Raises:
+        InputError: as ``read_sts_task``, or two tasks of one name.
+    """
+    tasks: dict[Path, StsTask] = {}
+    names: set[str] = set()
+    for path in (each for given in paths for each in _task_paths(given)):
+        task = read_sts_task(path)
+        if task.name in names:
+            raise InputError(
+                f"two of the data sets are called '{task.name}'; evaluate them one by one", path=path
+            )
+        names.add(task.name)
+        tasks[path] = task
+    return tasks
+
+
+def _task_paths(path: Path) -> list[Path]:
+    if not path.is_dir() or senteval_inputs(path) or any(_is_data(each) for each in path.iterdir()):
+        return [path]
+    return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith(".")) or [
+        path
+    ]
+
+
+def task_sha256(task: StsTask) -> str:
+    """SHA-256 of the pairs of a task, in their order and by subset, whatever the format they were read from."""
+    digest = sha256()
+    for subset, pairs in task.subsets.items():
+        for pair in pairs:
+            row = [subset, pair.first, pair.second, pair.score]
+            digest.update(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()
+
+
 def _is_data(path: Path) -> bool:
     visible = not path.name.startswith(".")
-    return visible and path.is_file() and format_of(path) in (".tsv", ".csv", *RECORD_FORMATS)
+    tables = path.match("SICK_*.txt") or format_of(path) in (".tsv", ".csv", *RECORD_FORMATS)
+    return visible and tables and path.is_file()
 
 
 def _stem(path: Path) -> str:
@@ -81,7 +137,8 @@ def _stem(path: Path) -> str:
 
 
 def _split_of(path: Path) -> Split | None:
-    last_word = _stem(path).lower().rpartition("-")[2]
+    name = _stem(path).lower().removesuffix("_annotated")
+    last_word = re.split("[-_]", name)[-1] if path.suffix == ".txt" else name.rpartition("-")[2]
     return next((split for split, names in _SPLIT_NAMES.items() if last_word in names), None)
 
 
@@ -101,8 +158,12 @@ def _names(files: list[Path]) -> str:
 def locate_pairs(path: Path) -> Iterator[tuple[int, SentencePair]]:
     """The scored pairs of one file, each with its line; errors as ``read_sts_task``."""
     kind = format_of(path)
-    if kind in RECORD_FORMATS:
-        rows: Iterator[Cells] = map(_object_cells, read_records(path))
+    if is_paired(path):
+        rows: Iterator[Cells] = read_paired_files(path, scores_file(path))
+    elif kind in RECORD_FORMATS:
+        rows = map(_object_cells, read_records(path))
+    elif kind in (".csv", ".tsv", ".txt") and is_sick(path):
+        rows = read_sick(path)
     elif kind in (".csv", ".tsv"):
         rows = _table_cells(path)
     else:
@@ -110,9 +171,17 @@ def locate_pairs(path: Path) -> Iterator[tuple[int, SentencePair]]:
             "expected a .tsv, .csv, .jsonl, .json, .parquet or .arrow file of scored sentence pairs",
             path=path,
         )
-    yield from require_some(
-        ((row[0], _pair(row, path)) for row in rows if row[1].strip()), path, "pair with a gold score"
-    )
+    kept = without = 0
+    for row in rows:
+        if row[1].strip():
+            kept += 1
+            yield row[0], _pair(row, path)
+        else:
+            without += 1
+    if not kept:
+        raise InputError("no pair with a gold score in this file", path=path)
+    if without:
+        logger.info("%s: %d pairs without gold score left out, %d kept", path, without, kept)
 
 
 def _pair(row: Cells, path: Path) -> SentencePair:

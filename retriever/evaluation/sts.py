@@ -1,22 +1,84 @@
 """Semantic textual similarity: do similarities of embeddings rank sentence pairs as people do?"""
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.choices import Similarity
+from retriever.choices import StsSimilarity
 from retriever.errors import InputError
-from retriever.evaluation.correlation import pearson, spearman, spearman_interval
+from retriever.evaluation.correlation import pearson, pearson_interval, spearman, spearman_interval
+from retriever.evaluation.items import GOLD, PREDICTED
 from retriever.protocols import EncodeTexts
 from retriever.records import SentencePair, StsTask
+
+HEADLINE = "spearman_all"
+CORRELATIONS = (
+    "spearman_all",
+    "spearman_mean",
+    "spearman_wmean",
+    "pearson_all",
+    "pearson_mean",
+    "pearson_wmean",
+)
+SEVEN_TASKS = ("STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R")
+"""Of which SBERT, SimCSE and most papers give the average."""
+LEAST_PAIRS = 3
+CHUNK_PAIRS = 4096
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class StsResult:
+    """A task's metrics and what they are computed of.
+
+    Attributes:
+        metrics: as ``evaluate_sts`` returns them.
+        predicted: (pairs,) similarities, of the subsets one after the other.
+        task: its pairs.
+    """
+
+    metrics: dict[str, float]
+    predicted: NDArray[np.float64]
+    task: StsTask
+
+    def items(self) -> Iterator[dict[str, object]]:
+        """For each pair ``SUBSET:NUMBER`` (from 1), its sentences, and its predicted and gold score."""
+        values = iter(self.predicted.tolist())
+        for subset, pairs in self.task.subsets.items():
+            for number, pair in enumerate(pairs, start=1):
+                text = f"{pair.first} | {pair.second}"
+                yield {"id": f"{subset}:{number}", "text": text, PREDICTED: next(values), GOLD: pair.score}
+
+
+class EncodeOnce:
+    """Encodes each distinct text once, however many tasks have it: a suite's tasks share many sentences.
+
+    Args:
+        encode: called with texts that it has not had yet.
+    """
+
+    def __init__(self, encode: EncodeTexts) -> None:
+        self._encode = encode
+        self._embeddings: dict[str, NDArray[np.float32]] = {}
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(N, D) embeddings."""
+        new = list(dict.fromkeys(each for each in texts if each not in self._embeddings))
+        if new:
+            found = np.asarray(self._encode(new))
+            if found.ndim != 2 or len(found) != len(new):
+                raise ValueError(f"encode gave shape {found.shape} for {len(new)} sentences")
+            self._embeddings.update(zip(new, found, strict=True))
+        return np.stack([self._embeddings[each] for each in texts])
+
+
 def evaluate_sts(
-    encode: EncodeTexts, task: StsTask, *, similarity: Similarity = "cosine"
+    encode: EncodeTexts, task: StsTask, *, similarity: StsSimilarity = "cosine"
 ) -> dict[str, float]:
     """Score a task as SentEval's STS does: no regressor, correlation of raw similarities with the gold scores.
 
@@ -26,22 +88,23 @@ def evaluate_sts(
     Args:
         encode: called once, with each distinct sentence of the task once.
         task: its subsets, none of them empty.
-        similarity: cosine or dot product.
+        similarity: cosine, dot product, or minus the Euclidean or Manhattan distance.
 
     Returns:
         Correlations times 100. ``spearman_all``: of the pairs of all subsets together (what SBERT and SimCSE report), with
         ``spearman_all_low`` and ``spearman_all_high``, its 95 % bootstrap interval; ``spearman_mean``: mean over subsets;
-        ``spearman_wmean``: mean weighted by pairs; ``pearson_all``. Then the counts ``pairs`` and ``nan_similarities``.
-        A correlation that is not defined, of equal gold scores say, is NaN, and so are the means over it.
+        ``spearman_wmean``: mean weighted by pairs; the same of ``pearson``. Then the counts ``pairs`` and ``nan_similarities``.
+        Where the similarities are all equal a correlation is not defined: NaN, and so are the means over it, and a warning.
 
     Raises:
-        InputError: the task or a subset has no pairs.
+        InputError: the task or a subset has fewer than 3 pairs, or gold scores that are all equal.
     """
-    if not task.subsets:
-        raise InputError(f"STS task '{task.name}' has no sentence pairs")
-    for name, pairs in task.subsets.items():
-        if not pairs:
-            raise InputError(f"subset '{name}' of STS task '{task.name}' has no sentence pairs")
+    return score_sts(encode, task, similarity=similarity).metrics
+
+
+def score_sts(encode: EncodeTexts, task: StsTask, *, similarity: StsSimilarity = "cosine") -> StsResult:
+    """``evaluate_sts`` with the similarity of each pair."""
+    require_scorable(task)
     all_pairs = [pair for pairs in task.subsets.values() for pair in pairs]
     predicted = _similarities(encode, all_pairs, similarity)  # (pairs,)
     undefined = int(np.isnan(predicted).sum())
@@ -53,24 +116,88 @@ def evaluate_sts(
     gold = np.array([pair.score for pair in all_pairs])
     sizes = [len(pairs) for pairs in task.subsets.values()]
     ends = np.cumsum(sizes)[:-1]
-    by_subset = [
-        spearman(*each) for each in zip(np.split(predicted, ends), np.split(gold, ends), strict=True)
-    ]
-    low, high = spearman_interval(predicted, gold)
-    return {
-        "spearman_all": spearman(predicted, gold),
-        "spearman_all_low": low,
-        "spearman_all_high": high,
-        "spearman_mean": float(np.mean(by_subset)),
-        "spearman_wmean": float(np.average(by_subset, weights=sizes)),
-        "pearson_all": pearson(predicted, gold),
-        "pairs": float(len(all_pairs)),
-        "nan_similarities": float(undefined),
-    }
+    subsets = list(zip(task.subsets, np.split(predicted, ends), np.split(gold, ends), strict=True))
+    for name, similarities, _ in subsets:
+        if np.ptp(similarities) == 0:
+            where = task.name if len(subsets) == 1 else f"{task.name}, subset {name}"
+            logger.warning(
+                "%s: all similarities are %.4g, so their correlation is undefined", where, similarities[0]
+            )
+    metrics: dict[str, float] = {}
+    for name, correlation, interval in (
+        ("spearman", spearman, spearman_interval),
+        ("pearson", pearson, pearson_interval),
+    ):
+        by_subset = [correlation(each, people) for _, each, people in subsets]
+        low, high = interval(predicted, gold)
+        metrics |= {
+            f"{name}_all": correlation(predicted, gold),
+            f"{name}_all_low": low,
+            f"{name}_all_high": high,
+            f"{name}_mean": float(np.mean(by_subset)),
+            f"{name}_wmean": float(np.average(by_subset, weights=sizes)),
+        }
+    counts = {"pairs": float(len(all_pairs)), "nan_similarities": float(undefined)}
+    return StsResult({**metrics, **counts}, predicted, task)
+
+
+def require_scorable(task: StsTask) -> None:
+    """Check, before anything is encoded, that correlations with the gold scores exist.
+
+    Raises:
+        InputError: the task or a subset has fewer than 3 pairs, or gold scores that are all equal.
+    """
+    if not task.subsets:
+        raise InputError(f"STS task '{task.name}' has no sentence pairs")
+    for name, pairs in task.subsets.items():
+        where = (
+            f"STS task '{task.name}'"
+            if len(task.subsets) == 1
+            else f"subset '{name}' of STS task '{task.name}'"
+        )
+        if len(pairs) < LEAST_PAIRS:
+            raise InputError(f"{where} has {len(pairs)} pairs: a correlation needs at least {LEAST_PAIRS}")
+        if len({pair.score for pair in pairs}) == 1:
+            raise InputError(
+                f"{where}: all gold scores are {pairs[0].score:g}, so a correlation is undefined"
+            )
+
+
+def seven_task_average(tasks: Mapping[str, Mapping[str, float]]) -> dict[str, float] | None:
+    """The unweighted mean over STS12 to STS16, STS-B and SICK-R of each correlation; None: not all seven are there, once each.
+
+    Args:
+        tasks: task → metrics; the names may be SentEval's, ours, or those of copies elsewhere (``STS12-en-test``, ``mteb-sts12``).
+    """
+    found: dict[str, Mapping[str, float]] = {}
+    for name, metrics in tasks.items():
+        known = task_of_seven(name)
+        if known in found:
+            logger.info("%s is there twice: no average over the seven tasks", known)
+            return None
+        if known is not None:
+            found[known] = metrics
+    if len(found) < len(SEVEN_TASKS):
+        return None
+    values = np.array(
+        [[metrics[name] for name in CORRELATIONS] for metrics in found.values()], dtype=np.float64
+    )
+    return dict(zip(CORRELATIONS, values.mean(axis=0).tolist(), strict=True))  # NaN where one is undefined
+
+
+def task_of_seven(name: str) -> str | None:
+    """Which of ``SEVEN_TASKS`` a data set is by its name: ``STS12`` of ``sts12`` and ``STS12-en-test``, ``STS-B`` of ``STSBenchmark``."""
+    match = re.fullmatch(
+        r"(?:mteb)?(?:(sts1[2-6])|(sts(?:b|benchmark))|(sickr?))(?:sts)?(?:entest|test)?",
+        re.sub("[^a-z0-9]", "", name.lower()),
+    )
+    if match is None:
+        return None
+    return match[1].upper() if match[1] else "STS-B" if match[2] else "SICK-R"
 
 
 def _similarities(
-    encode: EncodeTexts, pairs: list[SentencePair], similarity: Similarity
+    encode: EncodeTexts, pairs: list[SentencePair], similarity: StsSimilarity
 ) -> NDArray[np.float64]:
     """(pairs,) similarity of the two sentences of each pair."""
     rows: dict[str, int] = {}
@@ -80,9 +207,13 @@ def _similarities(
     embeddings = np.asarray(encode(list(rows)))
     if embeddings.ndim != 2 or len(embeddings) != len(rows):
         raise ValueError(f"encode gave shape {embeddings.shape} for {len(rows)} sentences")
-    first = embeddings[[rows[pair.first] for pair in pairs]].astype(np.float64)  # (pairs, D)
-    second = embeddings[[rows[pair.second] for pair in pairs]].astype(np.float64)  # (pairs, D)
-    return PAIRED_SIMILARITIES[similarity](first, second)
+    compared = []
+    for start in range(0, len(pairs), CHUNK_PAIRS):
+        chunk = pairs[start : start + CHUNK_PAIRS]
+        first = embeddings[[rows[pair.first] for pair in chunk]].astype(np.float64)  # (chunk, D)
+        second = embeddings[[rows[pair.second] for pair in chunk]].astype(np.float64)  # (chunk, D)
+        compared.append(PAIRED_SIMILARITIES[similarity](first, second))
+    return np.concatenate(compared)
 
 
 def _dot(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -94,9 +225,19 @@ def _cosine(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[
         return _dot(first, second) / (np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1))
 
 
+def _euclidean(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    return -np.asarray(np.linalg.norm(first - second, axis=1))
+
+
+def _manhattan(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    return -np.abs(first - second).sum(axis=1)
+
+
 PAIRED_SIMILARITIES: dict[
-    Similarity, Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    StsSimilarity, Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 ] = {
     "cosine": _cosine,
     "dot": _dot,
+    "euclidean": _euclidean,
+    "manhattan": _manhattan,
 }

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from retriever.data.files import atomic_file, read_json, require_new_folder, without_nan, write_json
@@ -18,6 +17,7 @@ from retriever.data.metrics import METRICS_FILE
 from retriever.errors import InputError
 from retriever.training.checkpoint import Best
 from retriever.training.trackers import Tracker
+from retriever.versions import installed
 
 logger = logging.getLogger(__name__)
 
@@ -165,20 +165,9 @@ def _environment() -> dict[str, object]:
         "command": sys.argv,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "versions": versions(PACKAGES),
+        "versions": installed(PACKAGES),
         "git_commit": _git_commit(),
     }
-
-
-def versions(packages: tuple[str, ...]) -> dict[str, str]:
-    """Installed versions; a package that is not installed is left out."""
-    found = {}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _git_commit() -> str | None:

@@ -140,6 +140,36 @@ def test_eval_retrieval_agrees_with_the_rankings_that_it_writes(index, folder, c
     assert set(result) == {"retrieval", "policy", "model", "data", "versions"}
 
 
+def test_eval_retrieval_keeps_results_that_compare_reads(index, folder, capsys, caplog):
+    flags = [
+        "eval",
+        "retrieval",
+        "--index",
+        str(index),
+        "--questions",
+        str(folder / "questions.jsonl"),
+        "--json",
+        *CPU,
+    ]
+    kept = {mode: str(folder / f"kept-{mode}") for mode in ("dense", "bm25")}
+    printed = {}
+    for mode, output in kept.items():
+        assert main([*flags, "--mode", mode, "--output", output]) == 0
+        printed[mode] = json.loads(capsys.readouterr().out)
+    assert main([*flags, "--mode", "dense", "--output", kept["dense"]]) == 0
+    assert json.loads(capsys.readouterr().out)["retrieval"] == printed["dense"]["retrieval"]
+    assert caplog.messages[-1].startswith("retrieval/questions is in")
+    assert main([*flags, "--mode", "dense", "--output", kept["bm25"]]) == 2
+    assert "choose another --output" in capsys.readouterr().err
+    assert main([*flags, "--mode", "dense", "--k", "5", "--output", kept["dense"]]) == 2
+    assert "retrieval/questions is there with another policy (k)" in capsys.readouterr().err
+    assert main(["compare", *kept.values(), "--json", "--resamples", "200"]) == 0
+    found = {each["metric"]: each for each in json.loads(capsys.readouterr().out)["comparisons"]}
+    for metric in ("accuracy@1", "mrr@10", "answer_accuracy@5"):
+        values = [printed[mode]["retrieval"]["questions"][metric] for mode in kept]
+        assert [found[metric]["first_value"], found[metric]["second_value"]] == pytest.approx(values)
+
+
 def test_eval_retrieval_for_people_names_the_judge(index, folder, capsys):
     flags = ["--index", str(index), "--questions", str(folder / "questions.jsonl"), "--mode", "bm25"]
     assert main(["eval", "retrieval", *flags]) == 0
@@ -257,13 +287,20 @@ def test_eval_sts(tmp_path, model_folder, capsys):
 def test_eval_sts_for_people(tmp_path, model_folder, capsys):
     assert main(["eval", "sts", str(sts_file(tmp_path)), "--model", str(model_folder), *CPU]) == 0
     lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "STS by cosine; the headline is spearman_all, as in SBERT and SimCSE"
     assert lines[1].split() == [
-        "task",
-        "spearman_all",
-        "spearman_mean",
-        "spearman_wmean",
-        "pearson_all",
-        "pairs",
+        *(
+            "task",
+            "spearman_all",
+            "95",
+            "%",
+            "from",
+            "to",
+            "spearman_mean",
+            "spearman_wmean",
+            "pearson_all",
+            "pairs",
+        )
     ]
     assert lines[2].split()[:2] == ["sts", "100.00"] and lines[2].split()[-1] == "3"
 

@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from retriever.choices import Similarity
+from retriever.choices import StsSimilarity
 from retriever.errors import InputError
-from retriever.evaluation.sts import PAIRED_SIMILARITIES, evaluate_sts
+from retriever.evaluation.sts import (
+    CORRELATIONS,
+    PAIRED_SIMILARITIES,
+    EncodeOnce,
+    evaluate_sts,
+    score_sts,
+    seven_task_average,
+    task_of_seven,
+)
 from retriever.records import SentencePair, StsTask
 
 generator = np.random.default_rng(0)
@@ -47,6 +55,9 @@ def test_all_mean_and_weighted_mean_as_sentevals() -> None:
     assert scores["pearson_all"] == pytest.approx(100 * stats.pearsonr(gold, cosine)[0])
     assert scores["spearman_mean"] == pytest.approx((forum + news) / 2)
     assert scores["spearman_wmean"] == pytest.approx((5 * forum + 3 * news) / 8)
+    forum_r, news_r = (100 * stats.pearsonr(golds[name], cosines[name])[0] for name in ("forum", "news"))
+    assert scores["pearson_mean"] == pytest.approx((forum_r + news_r) / 2)
+    assert scores["pearson_wmean"] == pytest.approx((5 * forum_r + 3 * news_r) / 8)
     assert scores["spearman_all_low"] < scores["spearman_all"] < scores["spearman_all_high"]
     assert (scores["pairs"], scores["nan_similarities"]) == (8, 0)
 
@@ -107,24 +118,94 @@ def test_similarities_that_are_not_a_number_count_as_0_and_are_told(caplog: pyte
     assert caplog.messages == ["t: 2 of 4 similarities are not a number; counted as 0"]
 
 
-def test_a_subset_of_equal_scores_gives_nan_means_and_a_number_for_all() -> None:
-    task = StsTask("t", {"flat": pairs_of([(0, 1, 2.0), (2, 3, 2.0)]), "news": TASK.subsets["news"]})
-    scores = evaluate_sts(encode, task)
-    assert np.isnan([scores["spearman_mean"], scores["spearman_wmean"]]).all()
-    assert np.isfinite(scores["spearman_all"])
+def test_similarities_that_are_all_equal_have_no_correlation_and_it_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scores = evaluate_sts(lambda texts: np.ones((len(texts), 2), dtype=np.float32), TASK)
+    assert np.isnan([scores[name] for name in CORRELATIONS]).all()
+    assert (
+        caplog.messages[0] == "STS-X, subset forum: all similarities are 1, so their correlation is undefined"
+    )
 
 
 @pytest.mark.parametrize(
-    ("task", "message"),
+    ("subsets", "message"),
     [
-        (StsTask("t", {}), "STS task 't' has no sentence pairs"),
-        (StsTask("t", {"news": []}), "subset 'news' of STS task 't' has no sentence pairs"),
+        ({}, "STS task 't' has no sentence pairs"),
+        ({"news": []}, "STS task 't' has 0 pairs: a correlation needs at least 3"),
+        (
+            {**TASK.subsets, "few": pairs_of([(0, 1, 2.0), (2, 3, 1.0)])},
+            "subset 'few' of STS task 't' has 2 pairs: a correlation needs at least 3",
+        ),
+        (
+            {"flat": pairs_of([(0, 1, 2.5), (2, 3, 2.5), (4, 5, 2.5)])},
+            "STS task 't': all gold scores are 2.5, so a correlation is undefined",
+        ),
+        (
+            {**TASK.subsets, "flat": pairs_of([(0, 1, 2), (2, 3, 2), (4, 5, 2)])},
+            "subset 'flat' of STS task 't': all gold scores are 2, so a correlation is undefined",
+        ),
     ],
 )
-def test_a_task_without_pairs_is_refused(task: StsTask, message: str) -> None:
+def test_a_task_without_correlations_is_refused(subsets: dict[str, list[SentencePair]], message: str) -> None:
     with pytest.raises(InputError) as error:
-        evaluate_sts(encode, task)
+        evaluate_sts(encode, StsTask("t", subsets))
     assert str(error.value) == message
+
+
+def test_distances_are_turned_so_that_near_is_similar() -> None:
+    vectors = {"o": [0.0, 0.0], "a": [1.0, 1.0], "b": [1.9, 0.0], "c": [3.0, 0.0]}
+    task = StsTask("t", {"one": [SentencePair("o", name, 5.0 - row) for row, name in enumerate("abc")]})
+
+    def fixed(texts: Sequence[str]) -> np.ndarray:
+        return np.array([vectors[text] for text in texts], dtype=np.float32)
+
+    assert score_sts(fixed, task, similarity="euclidean").predicted == pytest.approx([-(2**0.5), -1.9, -3])
+    assert score_sts(fixed, task, similarity="manhattan").predicted == pytest.approx([-2, -1.9, -3])
+
+
+def test_items_name_the_pairs_by_subset_and_number() -> None:
+    items = list(score_sts(encode, TASK).items())
+    assert [each["id"] for each in items] == [
+        *(f"forum:{n}" for n in range(1, 6)),
+        *(f"news:{n}" for n in (1, 2, 3)),
+    ]
+    assert items[5]["predicted"] == pytest.approx(cosine_of(TASK.subsets["news"][0]))
+    assert (items[5]["gold"], items[5]["text"]) == (4.0, "sentence 10 | sentence 11")
+
+
+def test_a_suite_encodes_each_distinct_text_once() -> None:
+    passed: list[str] = []
+
+    def counting(texts: Sequence[str]) -> np.ndarray:
+        passed.extend(texts)
+        return encode(texts)
+
+    once = EncodeOnce(counting)
+    other = StsTask("Y", {"y": pairs_of([(0, 11, 1.0), (20, 3, 2.0), (21, 22, 3.0)])})
+    for task in (TASK, other, TASK):
+        assert evaluate_sts(once, task) == evaluate_sts(encode, task)
+    distinct = {text for task in (TASK, other) for pairs in task.subsets.values() for pair in pairs
+                for text in (pair.first, pair.second)}  # fmt: skip
+    assert sorted(passed) == sorted(distinct)
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [("STS12-en-test", "STS12"), ("sts16", "STS16"), ("mteb-sts13", "STS13"), ("STSBenchmark", "STS-B"),
+     ("stsb", "STS-B"), ("sts-b", "STS-B"), ("SICK", "SICK-R"), ("sickr", "SICK-R"), ("SICK-E", None), ("STS17", None),
+     ("mysts12", None)],
+)  # fmt: skip
+def test_the_seven_tasks_go_by_many_names(name: str, task: str | None) -> None:
+    assert task_of_seven(name) == task
+
+
+def test_the_average_is_over_all_seven_or_not_at_all() -> None:
+    names = ["sts12", "STS13-en-test", "STS14", "STS15", "STS16", "STSBenchmark", "SICK"]
+    tasks = {name: dict.fromkeys(CORRELATIONS, float(row)) for row, name in enumerate(names)}
+    assert seven_task_average({**tasks, "mine": {}}) == dict.fromkeys(CORRELATIONS, 3.0)
+    assert seven_task_average({name: tasks[name] for name in names[1:]}) is None
+    assert seven_task_average({**tasks, "mteb-sts12": tasks["sts12"]}) is None
 
 
 def test_an_encoder_that_loses_a_sentence_is_a_bug() -> None:
@@ -133,4 +214,4 @@ def test_an_encoder_that_loses_a_sentence_is_a_bug() -> None:
 
 
 def test_every_similarity_is_there() -> None:
-    assert set(PAIRED_SIMILARITIES) == set(get_args(Similarity))
+    assert set(PAIRED_SIMILARITIES) == set(get_args(StsSimilarity))

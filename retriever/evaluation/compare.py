@@ -1,0 +1,217 @@
+"""Two or more systems by their stored results: which differences are real, and on which items they lie."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from retriever.errors import InputError
+from retriever.evaluation.comparison import PairedDifference, holm, paired_differences
+from retriever.evaluation.correlation_difference import CORRELATION, CORRELATIONS, correlation_difference
+from retriever.evaluation.items import GOLD, PREDICTED, Items, read_texts
+from retriever.evaluation.systems import System, common_tasks, match_items, read_seeds, require_same_data
+from retriever.protocols import Progress, no_progress
+
+Values = NDArray[np.float64]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An item on which two systems differ; ``change`` above 0: the first is better."""
+
+    id: str
+    text: str
+    first: float
+    second: float
+    change: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One metric of one task, of two systems.
+
+    Attributes:
+        items: queries or pairs that both have.
+        first_value: the first system's mean (or correlation), over its seeds.
+        first_deviation: standard deviation over its seeds; None: it has one.
+        difference: first - second, with its interval and p-value.
+        corrected: the p-value by Holm, over all comparisons that were made.
+        better, equal, worse: items on which the first is better than the second …; of correlations, nearer to people's rank.
+        moved: the items that moved most.
+    """
+
+    suite: str
+    task: str
+    metric: str
+    first: str
+    second: str
+    items: int
+    first_value: float
+    second_value: float
+    first_deviation: float | None
+    second_deviation: float | None
+    difference: PairedDifference
+    better: int
+    equal: int
+    worse: int
+    corrected: float = float("nan")
+    moved: tuple[Moved, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """How systems are compared.
+
+    Attributes:
+        metrics: which; (): all that the items have.
+        common: compare what all systems have, though some have more.
+        items: how many of those that moved most are shown.
+        resamples: bootstrap resamples, and swaps, each.
+        seed: of both.
+    """
+
+    metrics: tuple[str, ...] = ()
+    common: bool = False
+    items: int = 0
+    resamples: int = 10_000
+    seed: int = 0
+
+
+def compare_systems(
+    systems: Sequence[System], method: Method, *, progress: Progress = no_progress
+) -> list[Comparison]:
+    """Compare each two systems by every task and metric that all have.
+
+    Raises:
+        InputError: no task or metric in common; other data, policies or items, which ``method.common`` allows; other gold scores; or
+            correlations that are undefined.
+    """
+    tasks = common_tasks(systems)
+    made: list[Comparison] = []
+    with progress(len(tasks), "compare") as advance:
+        for suite, task in tasks:
+            made += _compare_task(systems, suite, task, method)
+            advance(1)
+    if not made:
+        wanted = f" with metric {', '.join(method.metrics)}" if method.metrics else ""
+        raise InputError(f"the systems have no task with items in common{wanted}")
+    corrected = holm([each.difference.p_value for each in made])
+    return [replace(each, corrected=float(p)) for each, p in zip(made, corrected, strict=True)]
+
+
+def _compare_task(systems: Sequence[System], suite: str, task: str, method: Method) -> Iterator[Comparison]:
+    where = f"{suite}/{task}"
+    found = [read_seeds(each, suite, task) for each in systems]
+    if any(items is None for each in found for items in each):
+        logger.info("%s has no items: not compared", where)
+        return
+    seeds = [[items for items in each if items is not None] for each in found]
+    require_same_data(systems, suite, task, common=method.common)
+    matched = match_items(systems, seeds, where, common=method.common)
+    for (one, first), (other, second) in combinations(zip(systems, matched, strict=True), 2):
+        pair = _Pair(one, other, first, second, suite, task, method)
+        yield from pair.correlations() if first[0].correlated else pair.means()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two systems' items of a task, matched, a list of seeds each."""
+
+    one: System
+    other: System
+    first: Sequence[Items]
+    second: Sequence[Items]
+    suite: str
+    task: str
+    method: Method
+
+    def means(self) -> Iterator[Comparison]:
+        """Metrics that are means over items."""
+        everywhere = [set(items.values) for items in (*self.first, *self.second)]
+        names = [name for name in self.first[0].values if all(name in each for each in everywhere)]
+        apart = sorted(set.union(*everywhere) - set(names))
+        if apart:
+            logger.warning(
+                "%s/%s: not all systems have %s: not compared", self.suite, self.task, ", ".join(apart)
+            )
+        names = self._wanted(names)
+        if not names:
+            return
+        a, b = ({name: np.stack([each.values[name] for each in seeds]) for name in names}
+                for seeds in (self.first, self.second))  # fmt: skip
+        found = paired_differences(a, b, seed=self.method.seed, resamples=self.method.resamples)
+        for name in names:
+            values = [each[name].mean(axis=0) for each in (a, b)]
+            systems = [each[name].mean(axis=1) for each in (a, b)]
+            yield self._comparison(name, found[name], systems, values, values[0] - values[1])
+
+    def correlations(self) -> Iterator[Comparison]:
+        """Metrics that are correlations of similarities with gold scores."""
+        a, b = (np.stack([each.values[PREDICTED] for each in seeds]) for seeds in (self.first, self.second))
+        gold = self.first[0].values[GOLD]
+        errors = [_rank_errors(each, gold) for each in (a, b)]
+        for name in CORRELATIONS:
+            if not self._wanted([name]):
+                continue
+            try:
+                found = correlation_difference(
+                    name, a, b, gold, seed=self.method.seed, resamples=self.method.resamples
+                )
+            except InputError as error:
+                raise InputError(f"{self.suite}/{self.task}: {error.message}") from None
+            systems = [np.array([CORRELATION[name](each, gold) for each in one]) for one in (a, b)]
+            yield self._comparison(
+                name, found, systems, [a.mean(axis=0), b.mean(axis=0)], errors[1] - errors[0]
+            )
+
+    def _wanted(self, names: Sequence[str]) -> list[str]:
+        return [name for name in names if not self.method.metrics or name in self.method.metrics]
+
+    def _comparison(
+        self,
+        metric: str,
+        found: PairedDifference,
+        systems: Sequence[Values],
+        values: Sequence[Values],
+        change: Values,
+    ) -> Comparison:
+        """From the systems' values by seed, their values by item, and by how much the first is better on each item."""
+        deviations = [float(each.std(ddof=1)) if len(each) > 1 else None for each in systems]
+        return Comparison(
+            suite=self.suite,
+            task=self.task,
+            metric=metric,
+            first=self.one.name,
+            second=self.other.name,
+            items=len(change),
+            first_value=float(systems[0].mean()),
+            second_value=float(systems[1].mean()),
+            first_deviation=deviations[0],
+            second_deviation=deviations[1],
+            difference=found,
+            better=int(np.count_nonzero(change > 0)),
+            equal=int(np.count_nonzero(change == 0)),
+            worse=int(np.count_nonzero(change < 0)),
+            moved=self._moved(values, change),
+        )
+
+    def _moved(self, values: Sequence[Values], change: Values) -> tuple[Moved, ...]:
+        rows = np.argsort(-np.abs(change), kind="stable")[: self.method.items]
+        ids = [self.first[0].ids[row] for row in rows if change[row]]
+        texts = read_texts(self.one.folders[0], self.suite, self.task, ids) if ids else {}
+        return tuple(
+            Moved(each, texts.get(each, ""), float(values[0][row]), float(values[1][row]), float(change[row]))
+            for each, row in zip(ids, rows, strict=False)
+        )
+
+
+def _rank_errors(predicted: Values, gold: Values) -> Values:
+    """(seeds, N) similarities → (N,) how far each pair's rank lies from people's, in per cent of the ranks, mean over seeds."""
+    ranks, people = stats.rankdata(predicted, axis=-1), stats.rankdata(gold)
+    return np.asarray(100 * np.abs(ranks - people).mean(axis=0) / len(gold))

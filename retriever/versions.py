@@ -1,0 +1,22 @@
+"""Versions of ours, of Python and of the libraries that figures can depend on."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+COUNTED = ("contrastive-text-learning", "torch", "transformers", "faiss-cpu", "numpy", "scipy")
+
+
+def installed(packages: tuple[str, ...]) -> dict[str, str]:
+    """Installed versions; a package that is not installed is left out."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def versions() -> dict[str, str]:
+    """What stands beside results: Python's version and those of ``COUNTED``."""
+    return {"python": platform.python_version(), **installed(COUNTED)}
