@@ -50,9 +50,7 @@ def read_sts_task(path: Path, split: Split = "test") -> StsTask:
         name = _stem(path)
         return StsTask(name, {name: _read_pairs(path)})
     name = path.resolve().name
-    files = sorted(each for each in path.iterdir() if _is_data(each))
-    if not files:
-        raise InputError("no .tsv, .csv, .jsonl or .json file in this folder", path=path)
+    files = _files_in(path)
     if any(_split_of(file) for file in files):
         return StsTask(name, {name: _read_pairs(_file_of(split, files, path))})
     if split != "test":
@@ -63,6 +61,26 @@ def read_sts_task(path: Path, split: Split = "test") -> StsTask:
             raise InputError(f"two files are named '{_stem(file)}', suffixes aside", path=path)
         subsets[_stem(file)] = _read_pairs(file)
     return StsTask(name, subsets)
+
+
+def read_sts_pairs(path: Path) -> list[SentencePair]:
+    """Every scored pair of a file, or of all files in a folder, whatever splits they are; formats as ``read_sts_task``.
+
+    SimCSE measures alignment and uniformity on the whole STS benchmark, its train, dev and test pairs.
+
+    Raises:
+        InputError: a file or line that is wrong, no gold score in a file, or a folder without files.
+    """
+    if not path.is_dir():
+        return _read_pairs(at_split(path, "test"))
+    return [pair for file in _files_in(path) for pair in _read_pairs(file)]
+
+
+def _files_in(folder: Path) -> list[Path]:
+    files = sorted(each for each in folder.iterdir() if _is_data(each))
+    if not files:
+        raise InputError("no .tsv, .csv, .jsonl or .json file in this folder", path=folder)
+    return files
 
 
 def _is_data(path: Path) -> bool:
