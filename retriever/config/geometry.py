@@ -29,7 +29,7 @@ class EvalGeometryConfig(EncoderConfig):
     sample: int = setting(
         "Measure so many texts, drawn at random where there are more; time grows with their square. Pairs are not drawn.",
         default=20_000,
-        source="all 17,256 sentences of the STS benchmark, as SimCSE; a minute on 2 cores",
+        source="all 17,256 sentences of the STS benchmark, as in SimCSE",
         at_least=2,
     )
     seed: int = setting("Seed of the sample.", default=0, at_least=0)
