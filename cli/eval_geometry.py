@@ -4,11 +4,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from cli.output import Cell, print_json, print_table
 from cli.progress import make_progress
 from cli.results import results_object
+from retriever.choices import TextRole
 from retriever.config.geometry import EvalGeometryConfig
 from retriever.errors import InputError
 
@@ -29,24 +30,32 @@ POLICY = {
     "spectrum": "normalised, uncentred embeddings divided by the root of their number",
     "effective_rank": "exp of the entropy of the singular values divided by their sum (Roy and Vetterli 2007)",
     "hubness": "skewness of the 10-occurrences by cosine, of different texts; ties share the last places",
-    "intervals": "95 %, percentile bootstrap over texts, alignment's over pairs; uniformity and mean cosine to first order",
+    "intervals": "95 %, percentile bootstrap over texts, alignment's over pairs; uniformity and mean cosine to first order; "
+    "none of spectrum and hubness: a text that is drawn twice is its own neighbour and no new direction",
 }
 """How each measure is defined."""
 
 
 def geometry(config: EvalGeometryConfig, as_json: bool = False) -> None:
     """Where a model puts texts, without labels: alignment, uniformity, anisotropy, spectrum, hubness and lengths; models side by side."""
+    require_models(config.model)
     texts, total, positives = texts_of(config)
-    counts = {"texts": len(texts), "texts_in_file": total, "positive_pairs": len(positives)}
     measured: list[Geometry] = []
     for name in config.model:
-        model = load(config, name)
-        measured.append(measure(model, texts, positives, as_passages=config.passages is not None))
+        found, description = measure(config, name, texts, positives)
+        measured.append(found)
         if as_json:
-            print_json(geometry_results(config, model, measured[-1], counts))
-        del model  # before the next is loaded
+            print_json(geometry_results(config, description, found, total))
     if not as_json:
-        show(config, measured, ", ".join(f"{count:,} {name}" for name, count in counts.items()))
+        show(config, measured, total)
+
+
+def require_models(names: "Sequence[str]") -> None:
+    """Before the first is measured, not after it."""
+    from retriever.encoding.locate import locate_model
+
+    for name in names:
+        locate_model(name)
 
 
 def texts_of(
@@ -103,33 +112,35 @@ def load(config: EvalGeometryConfig, name: str) -> "Encoder":
 
 
 def measure(
-    model: "Encoder",
+    config: EvalGeometryConfig,
+    name: str,
     texts: "Sequence[Passage]",
     positives: "Sequence[tuple[Passage, Passage]]",
-    *,
-    as_passages: bool,
-) -> "Geometry":
-    """The geometry of a model's embeddings as they are before normalisation."""
+) -> "tuple[Geometry, str]":
+    """The geometry of a model's embeddings, whose lengths are those before normalisation, and what the model says of itself."""
     from retriever.encoding.dual_encoder import format_passages
     from retriever.evaluation.embedding_space import measure_geometry
 
-    role: Literal["passage"] | None = "passage" if as_passages else None
+    model = load(config, name)
+    model.settings = replace(model.settings, normalize=False)
 
     def embed(texts: "Sequence[Passage]") -> "NDArray[np.float32]":
         joined = format_passages(texts, model.settings.passage_format)
+        role: TextRole | None = None if config.passages is None else "passage"
         return model.encode(*joined, role=role, progress=make_progress())
 
-    model.settings = replace(model.settings, normalize=False)  # lengths are measured, too
-    return measure_geometry(embed, texts, positives)
+    return measure_geometry(embed, texts, positives), model.describe()
 
 
 def geometry_results(
-    config: EvalGeometryConfig, model: "Encoder", found: "Geometry", counts: dict[str, int]
+    config: EvalGeometryConfig, model: str, found: "Geometry", total: int
 ) -> dict[str, object]:
     """The JSON of results of one model."""
     values: dict[str, object] = {
-        **counts,
+        "texts": found.texts,
+        "texts_in_file": total,
         "distinct_texts": found.distinct_texts,
+        "positive_pairs": found.positive_pairs,
         "dimension": found.dimension,
     }
     for name, each in found.measures.items():
@@ -142,12 +153,12 @@ def geometry_results(
         "geometry",
         {task.stem if task is not None else "": values | {"singular_values": found.singular_values}},
         policy={**POLICY, "sample": config.sample, "seed": config.seed},
-        model=model.describe(),
+        model=model,
         data={name: str(path) for name, path in sources.items() if path is not None},
     )
 
 
-def show(config: EvalGeometryConfig, measured: "Sequence[Geometry]", title: str) -> None:
+def show(config: EvalGeometryConfig, measured: "Sequence[Geometry]", total: int) -> None:
     """A row a measure, the models side by side."""
     from retriever.evaluation.embedding_space import MEANINGS
 
@@ -162,4 +173,6 @@ def show(config: EvalGeometryConfig, measured: "Sequence[Geometry]", title: str)
             cells += [None] * 3 if found is None else [found.value, found.low, found.high]
         if any(cell is not None for cell in cells[1:]):
             rows.append([*cells, MEANINGS[name]])
+    first = measured[0]
+    title = f"{first.texts:,} of {total:,} texts ({first.distinct_texts:,} different), {first.positive_pairs:,} positive pairs"
     print_table(title, [*columns, "meaning"], rows)

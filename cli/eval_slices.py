@@ -101,7 +101,9 @@ def gold_passages(
             grades = qrels[question.query.id]
             ids = sorted((id for id, grade in grades.items() if grade > 0), key=lambda id: -grades[id])
         first = next((id for id in ids if id in known or id in passages), None)
-        gold.append(None if first is None else known.setdefault(first, known.get(first) or passages[first]))
+        if first is not None and first not in known:
+            known[first] = passages[first]
+        gold.append(None if first is None else known[first])
     return gold
 
 

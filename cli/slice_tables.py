@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 POLICY = {
     "gold_passage": "the first positive in the index; of qrels the one of the highest grade",
     "bins": "quantiles; equal values are never parted; small bins are joined to the smaller neighbour",
-    "intervals": "95 %, percentile bootstrap over the questions of a group",
+    "first_word": "words of fewer than --least questions, or of fewer than 1 % of all, are merged",
+    "intervals": "95 %, percentile bootstrap over the questions of a group; not corrected for the number of groups",
 }
 
 
@@ -59,9 +60,7 @@ def show_slices(config: EvalSlicesConfig, found: Sliced) -> None:
     for each in found.slices:
         if each.merged:
             what = "first words" if each.name == "first_word" else "bins"
-            logger.info(
-                "%s: %d %s of fewer than %d questions merged", each.name, each.merged, what, config.least
-            )
+            logger.info("%s: %d %s with too few questions are merged (--least)", each.name, each.merged, what)
 
 
 def show_contrasts(config: EvalSlicesConfig, found: Sliced, other: "RetrievalResult") -> None:

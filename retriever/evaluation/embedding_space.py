@@ -54,13 +54,17 @@ class Geometry:
     Attributes:
         measures: by the names of ``MEANINGS``; alignment only with positive pairs, hubness only with more than 10 texts.
         singular_values: the whole spectrum, of ``geometry.singular_values``.
-        distinct_texts: different texts, each of which was encoded once.
+        texts: N, copies included.
+        distinct_texts: different ones, each of which was encoded once.
+        positive_pairs: that alignment is of.
         dimension: D.
     """
 
     measures: dict[str, Measured]
     singular_values: list[float]
+    texts: int
     distinct_texts: int
+    positive_pairs: int
     dimension: int
 
 
@@ -108,7 +112,9 @@ def measure_geometry(
         **(_hubness(embeddings[:distinct]) if distinct > NEIGHBOURS else {}),
         **_norms(np.linalg.norm(every.astype(np.float64), axis=1)),
     }
-    return Geometry(measures, values.tolist(), distinct, embeddings.shape[1])
+    return Geometry(
+        measures, values.tolist(), len(texts), distinct, len(positives), dimension=embeddings.shape[1]
+    )
 
 
 def _row(rows: dict[tuple[str, str], int], text: Passage) -> int:

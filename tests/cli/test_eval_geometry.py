@@ -72,7 +72,7 @@ def test_two_models_stand_side_by_side_and_each_measure_says_what_it_means(
     flags = ["--sts", str(sts), "--model", str(model_folder), "--model", str(plain_folder)]
     assert main(["eval", "geometry", *flags, "--pooling", "mean", *CPU]) == 0
     title, heading, *rows = capsys.readouterr().out.splitlines()
-    assert title == "8 texts, 8 texts_in_file, 2 positive_pairs"
+    assert title == "8 of 8 texts (7 different), 2 positive pairs"
     assert str(model_folder) in heading and str(plain_folder) in heading
     alignments = next(row for row in rows if row.startswith("alignment"))
     assert "smaller is better: squared distance" in alignments
@@ -109,6 +109,15 @@ def test_sentences_of_a_file_with_alignment_from_another(sts, tmp_path, model_fo
     found = json.loads(capsys.readouterr().out)["geometry"]["sentences"]
     assert (found["texts"], found["positive_pairs"]) == (4, 2)
     assert np.isfinite(found["alignment"])
+
+
+def test_a_second_model_that_is_missing_is_told_before_the_first_is_measured(
+    sts, tmp_path, model_folder, capsys
+):
+    flags = ["--sts", str(sts), "--model", str(model_folder), "--model", str(tmp_path / "nothing")]
+    assert main(["eval", "geometry", *flags, *CPU]) == 2
+    (said,) = capsys.readouterr().err.splitlines()  # no word of an encoder
+    assert said.startswith("error: ") and str(tmp_path / "nothing") in said
 
 
 def test_bad_input_is_one_sentence(sts, tmp_path, model_folder, capsys):

@@ -110,7 +110,7 @@ def test_for_people_there_is_a_table_and_one_of_the_two_modes_with_examples(inde
     assert "questions answered in the first 1" in lines
     assert "examples, highest ranked first" in lines
     assert any(line.startswith("only bm25") for line in lines)
-    assert "first_word: 2 first words of fewer than 30 questions merged" in said.err
+    assert "first_word: 2 first words with too few questions are merged (--least)" in said.err
 
 
 def test_questions_with_answers_only_are_judged_by_them(index, tmp_path, capsys):

@@ -118,6 +118,16 @@ def test_slices_by_hand() -> None:
     assert found["passage_cut"] == {"cut": [0, 3], "whole": [1], UNKNOWN: [2]}
 
 
+def test_first_words_of_less_than_a_hundredth_of_the_questions_are_merged() -> None:
+    questions = ["who"] * 294 + ["why"] * 4 + ["what"] * 2
+    first = slices_of(questions, [None] * 300, least=1)[2]
+    assert [(each.label, len(each.rows)) for each in first.groups] == [
+        ("who", 294),
+        ("why", 4),
+        ("1 others", 2),
+    ]
+
+
 def test_the_title_counts_for_overlap_alone() -> None:
     found = {each.name: groups(each) for each in slices_of(["royal king"], [GOLD], least=1)}
     assert found["overlap"] == {"1.00": [0]}
