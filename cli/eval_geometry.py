@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from retriever.encoding.encoder import Encoder
-    from retriever.evaluation.embedding_space import Geometry
+    from retriever.evaluation.embedding_space import Geometry, Measured
     from retriever.records import Passage
 
 logger = logging.getLogger(__name__)
@@ -169,10 +170,16 @@ def show(config: EvalGeometryConfig, measured: "Sequence[Geometry]", total: int)
     for name in MEANINGS:
         cells: list[Cell] = [name]
         for each in measured:
-            found = each.measures.get(name)
-            cells += [None] * 3 if found is None else [found.value, found.low, found.high]
+            cells += cells_of(each.measures.get(name))
         if any(cell is not None for cell in cells[1:]):
             rows.append([*cells, MEANINGS[name]])
     first = measured[0]
     title = f"{first.texts:,} of {total:,} texts ({first.distinct_texts:,} different), {first.positive_pairs:,} positive pairs"
     print_table(title, [*columns, "meaning"], rows)
+
+
+def cells_of(measured: "Measured | None") -> list[Cell]:
+    """Value and interval; skewness of hubs is not defined where all texts are one point."""
+    if measured is None:
+        return [None, None, None]
+    return ["undefined" if isnan(measured.value) else measured.value, measured.low, measured.high]

@@ -128,8 +128,8 @@ def slices_results(config: EvalSlicesConfig, found: Sliced) -> dict[str, object]
         for group in each.groups:
             row = group_json(each, group) | flat(score_group(group, found.result.per_query))
             if found.other is not None:
-                contrast = asdict(contrast_of(config, found, found.other, group))
-                row |= {"against": contrast | flat({"difference": contrast.pop("difference")})}
+                contrast = contrast_of(config, found, found.other, group)
+                row["against"] = asdict(contrast) | flat({"difference": contrast.difference})
             groups.append(row)
     values: dict[str, object] = {
         "questions": len(found.questions),

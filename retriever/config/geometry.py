@@ -18,7 +18,9 @@ class EvalGeometryConfig(EncoderConfig):
         default=None,
     )
     sentences: Path | None = setting("Sentences: a .txt file, or one column of a table.", default=None)
-    passages: Path | None = setting("Passages, embedded as passages: with their titles.", default=None)
+    passages: Path | None = setting(
+        "Passages, embedded as such, with their titles (pairs of --sts, too).", default=None
+    )
     model: tuple[str, ...] = setting(  # type: ignore[assignment]  # one elsewhere, here several
         "The encoder: a run directory, a model folder, a Hugging Face name, or packaged:NAME; may be repeated, for a table of "
         "several side by side."

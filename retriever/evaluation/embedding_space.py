@@ -1,5 +1,6 @@
 """The geometry of one model's embeddings of some texts: every measure with what it means and, where texts can be resampled, its interval."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from retriever.evaluation.geometry import (
 )
 from retriever.evaluation.hubness import NEIGHBOURS, k_occurrences, never_retrieved, skewness
 from retriever.records import Passage, SentencePair
+
+logger = logging.getLogger(__name__)
 
 POSITIVE_ABOVE = 4.0
 """STS pairs with a higher score are positives (SimCSE, section 6)."""
@@ -103,6 +106,10 @@ def measure_geometry(
     _require_directions(embeddings, list(rows))
     every = embeddings[of_texts]  # (N, D)
     values = singular_values(every)
+    if distinct <= NEIGHBOURS:
+        logger.warning(
+            "hubness is left out: it needs more than %d different texts, found %d", NEIGHBOURS, distinct
+        )
     measures = {
         **({"alignment": _alignment(embeddings, of_pairs)} if len(of_pairs) else {}),
         "uniformity": _uniformity(every),

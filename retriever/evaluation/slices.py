@@ -146,7 +146,7 @@ def _number_group(numbers: NDArray[np.float64], rows: NDArray[np.int64], form: s
 
 
 def by_label(name: str, labels: Sequence[str | None], least: int) -> Slice:
-    """A group a label, the most frequent first; labels of fewer than ``least`` questions are one group, "N others"."""
+    """A group a label, the most frequent first; labels of fewer than ``least`` questions are one group, "others (N)"."""
     rows: dict[str | None, list[int]] = {}
     for row, label in enumerate(labels):
         rows.setdefault(label, []).append(row)
@@ -155,7 +155,7 @@ def by_label(name: str, labels: Sequence[str | None], least: int) -> Slice:
     groups = [Group(str(label), np.array(own)) for label, own in frequent if len(own) >= least]
     rare = [own for _, own in frequent if len(own) < least]
     if rare:
-        groups.append(Group(f"{len(rare)} others", np.sort(np.concatenate(rare))))
+        groups.append(Group(f"others ({len(rare)})", np.sort(np.concatenate(rare))))
     return Slice(name, (*groups, *_unknown(np.array(unknown, dtype=np.int64))), len(rare))
 
 

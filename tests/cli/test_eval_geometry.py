@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from cli.main import main
 from retriever.encoding.encoder import Encoder
@@ -77,6 +78,25 @@ def test_two_models_stand_side_by_side_and_each_measure_says_what_it_means(
     alignments = next(row for row in rows if row.startswith("alignment"))
     assert "smaller is better: squared distance" in alignments
     assert not any(row.startswith("hubness") for row in rows)  # of 7 different texts
+
+
+def test_a_measure_that_is_not_defined_is_called_so(tmp_path, plain_folder, capsys):
+    encoder = Encoder.load(plain_folder, pooling="mean", device="cpu")
+    last = encoder.transformer.encoder.layer[-1].output.LayerNorm
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.fill_(0.5)
+    encoder.save(tmp_path / "point")  # whatever is said, the last layer's bias
+    file = tmp_path / "sentences.txt"
+    file.write_text(
+        "".join(f"{word}\n" for word in "cat dog mat park red blue green car slow river paris".split())
+    )
+    flags = ["eval", "geometry", "--sentences", str(file), "--model", str(tmp_path / "point"), *CPU]
+    assert main(flags) == 0
+    rows = {line.split()[0]: line.split()[1] for line in capsys.readouterr().out.splitlines()[2:]}
+    assert (rows["hubness"], rows["mean_cosine"], rows["effective_rank"]) == ("undefined", "1.0000", "1.0000")
+    assert main([*flags, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["geometry"]["sentences"]["hubness"] is None
 
 
 def test_passages_are_embedded_with_their_titles_and_a_sample_is_seeded(

@@ -87,9 +87,13 @@ def test_titles_make_texts_different() -> None:
     assert [(each.title, each.text) for each in asked] == [("a", "same"), ("b", "same")]
 
 
-def test_without_pairs_there_is_no_alignment_and_of_few_texts_no_hubness() -> None:
+def test_without_pairs_there_is_no_alignment_and_of_few_texts_no_hubness(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     assert "alignment" not in measure_geometry(Table(), TEXTS).measures
+    assert caplog.messages == []
     assert "hubness" not in measure_geometry(Table(), TEXTS[:10]).measures
+    assert caplog.messages == ["hubness is left out: it needs more than 10 different texts, found 10"]
     assert "hubness" in measure_geometry(Table(), TEXTS[:11]).measures
 
 

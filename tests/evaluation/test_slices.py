@@ -90,7 +90,7 @@ def test_labels_part_the_questions_and_rare_ones_are_together(labels: list[str |
         label: [row for row, each in enumerate(labels) if each == label] for label in set(counts) - rare
     }
     if rare:
-        expected[f"{len(rare)} others"] = [row for row, each in enumerate(labels) if each in rare]
+        expected[f"others ({len(rare)})"] = [row for row, each in enumerate(labels) if each in rare]
     if None in labels:
         expected[UNKNOWN] = [row for row, each in enumerate(labels) if each is None]
     assert groups(found) == expected
@@ -98,7 +98,7 @@ def test_labels_part_the_questions_and_rare_ones_are_together(labels: list[str |
 
 def test_the_most_frequent_label_is_first() -> None:
     labels = ["who", "what", "what", "why", "how", "how", "how"]
-    assert list(groups(by_label("x", labels, 2))) == ["how", "what", "2 others"]
+    assert list(groups(by_label("x", labels, 2))) == ["how", "what", "others (2)"]
 
 
 GOLD = Passage("1", "The cats sat on the old mat of the king.", "Royal cats")
@@ -124,7 +124,7 @@ def test_first_words_of_less_than_a_hundredth_of_the_questions_are_merged() -> N
     assert [(each.label, len(each.rows)) for each in first.groups] == [
         ("who", 294),
         ("why", 4),
-        ("1 others", 2),
+        ("others (1)", 2),
     ]
 
 
