@@ -1,8 +1,9 @@
 """``ctl eval sts`` and ``ctl eval retrieval``."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -10,14 +11,13 @@ from cli.options import add_command
 from cli.output import Cell, print_json, print_table
 from cli.progress import make_progress
 from cli.results import results_object
-from cli.search import open_index
+from cli.search import about_of, open_index
 from retriever.config.evaluation import EvalRetrievalConfig, EvalStsConfig
 from retriever.errors import InputError
 
 if TYPE_CHECKING:
     from retriever.encoding.encoder import Encoder
     from retriever.evaluation.retrieval import RetrievalResult
-    from retriever.index.layout import Manifest
     from retriever.records import Ranking
 
 logger = logging.getLogger(__name__)
@@ -94,8 +94,8 @@ def sts_results(
 def retrieval(config: EvalRetrievalConfig, as_json: bool = False) -> None:
     """Ask an index questions and measure how far up it ranks the passages that answer them."""
     require_rankings_can_be_written(config)
-    result, rankings, index = evaluate(config)
-    show_retrieval(config, result, index, as_json=as_json)
+    result, rankings, about = evaluate(config)
+    show_retrieval(config, result, about, as_json=as_json)
     if (
         config.rankings is not None
     ):  # after the results are shown: an id that TREC cannot hold costs nothing but the file
@@ -117,11 +117,11 @@ def require_rankings_can_be_written(config: EvalRetrievalConfig) -> None:
 
 
 def show_retrieval(
-    config: EvalRetrievalConfig, result: "RetrievalResult", index: "Manifest", *, as_json: bool
+    config: EvalRetrievalConfig, result: "RetrievalResult", about: Mapping[str, Any], *, as_json: bool
 ) -> None:
     """The metrics with their intervals."""
     if as_json:
-        print_json(retrieval_results(config, result, index))
+        print_json(retrieval_results(config, result, about))
         return
     rows: list[list[Cell]] = [
         [name, value, *result.intervals[name]] for name, value in result.metrics.items()
@@ -131,8 +131,8 @@ def show_retrieval(
 
 def evaluate(
     config: EvalRetrievalConfig,
-) -> "tuple[RetrievalResult, list[tuple[str, Ranking]], Manifest]":
-    """Open what the command names, and evaluate; the rankings are kept where they are wanted. With the manifest of the index."""
+) -> "tuple[RetrievalResult, list[tuple[str, Ranking]], dict[str, Any]]":
+    """Open what the command names, and evaluate; the rankings are kept where they are wanted. With what was searched, and how."""
     from retriever.data.dpr import read_questions
     from retriever.data.rankings import read_qrels
     from retriever.evaluation.retrieval import evaluate_retrieval
@@ -152,11 +152,12 @@ def evaluate(
         else lambda query_id, ranking: rankings.append((query_id, ranking)),
         progress=make_progress(),
     )
-    return result, rankings, passages.manifest
+    about = {"model": asdict(passages.manifest.model), **about_of(config, searcher, passages)}
+    return result, rankings, about
 
 
 def retrieval_results(
-    config: EvalRetrievalConfig, result: "RetrievalResult", index: "Manifest"
+    config: EvalRetrievalConfig, result: "RetrievalResult", about: Mapping[str, Any]
 ) -> dict[str, object]:
     """The JSON of results; each metric stands beside the ends of its interval, as for STS."""
     values: dict[str, float] = {"questions": len(result.question_ids), **result.metrics}
@@ -169,9 +170,10 @@ def retrieval_results(
             "judged_by": result.judged_by,
             "k": result.k,
             "intervals": INTERVALS,
-            "approximate": None if config.mode == "bm25" else index.recall,
+            "approximate": about.get("approximate"),
+            "fusion": about.get("fusion"),
         },
-        model={"mode": config.mode, **asdict(index.model)},
+        model={"mode": config.mode, **about["model"]},
         data={
             "index": str(config.index),
             "questions": str(config.questions),

@@ -1,7 +1,8 @@
 """``ctl eval slices``."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from cli.output import print_json
@@ -45,8 +46,10 @@ def evaluate(config: EvalSlicesConfig) -> Sliced:
     every = list(read_questions(config.questions))
     qrels = None if config.qrels is None else read_qrels(config.qrels)
     asked = judgeable(every, qrels)
-    result, passages = ask(config, config.mode, asked, qrels)
-    other = None if config.against is None else ask(config, config.against, asked, qrels)[0]
+    result, fusion, passages = ask(config, config.mode, asked, qrels)
+    other, other_fusion = (None, None)
+    if config.against is not None:
+        other, other_fusion, _ = ask(config, config.against, asked, qrels)
     judged = set(result.question_ids)
     questions = [each for each in asked if each.query.id in judged]
     gold = gold_passages(questions, qrels, passages)
@@ -57,7 +60,17 @@ def evaluate(config: EvalSlicesConfig) -> Sliced:
         bins=config.bins,
         least=config.least,
     )
-    return Sliced(result, other, questions, gold, sliced, len(every) - len(questions))
+    about = {
+        "model": asdict(passages.manifest.model),
+        "approximate": None if words_alone(config) else passages.manifest.recall,
+        "fusion": fusion or other_fusion,
+    }
+    return Sliced(result, other, questions, gold, sliced, len(every) - len(questions), about)
+
+
+def words_alone(config: EvalSlicesConfig) -> bool:
+    """Whether no model searches."""
+    return {config.mode, config.against} <= {"bm25", None}
 
 
 def judgeable(questions: "Sequence[Question]", qrels: "Qrels | None") -> "Sequence[Question]":
@@ -70,14 +83,16 @@ def judgeable(questions: "Sequence[Question]", qrels: "Qrels | None") -> "Sequen
 
 def ask(
     config: EvalSlicesConfig, mode: SearchMode, questions: "Sequence[Question]", qrels: "Qrels | None"
-) -> "tuple[RetrievalResult, OpenIndex]":
-    """The evaluation of one mode, and the passages."""
+) -> "tuple[RetrievalResult, Mapping[str, object] | None, OpenIndex]":
+    """The evaluation of one mode, its fusion if it is hybrid, and the passages."""
     from retriever.evaluation.retrieval import evaluate_retrieval
+    from retriever.search.hybrid import HybridSearcher
     from retriever.search.open import open_index
 
     searcher, passages = open_index(
         config.index,
         mode=mode,
+        fusion=config.fusion_settings() if mode == "hybrid" else None,
         model=config.model,
         passage_model=config.passage_model,
         device=config.device,
@@ -86,7 +101,8 @@ def ask(
     result = evaluate_retrieval(
         searcher, questions, qrels=qrels, passages=passages, k=config.k, progress=make_progress()
     )
-    return result, passages
+    fusion = searcher.fusion.to_json() if isinstance(searcher, HybridSearcher) else None
+    return result, fusion, passages
 
 
 def gold_passages(
@@ -111,7 +127,7 @@ def cut_by_model(
     config: EvalSlicesConfig, passages: "OpenIndex", gold: "Sequence[Passage | None]"
 ) -> list[bool | None] | None:
     """Whether the index's model cuts each gold passage; None where no model searches."""
-    if {config.mode, config.against} <= {"bm25", None}:
+    if words_alone(config):
         return None
     from retriever.encoding.truncation import are_cut
     from retriever.index.model import load_model

@@ -1,6 +1,6 @@
 """The command line, ``ctl``: the table of commands, and the one place where errors become exit codes.
 
-Exit codes: 0 done; 2 the user gave something wrong, or the disk is full (``error: …`` on stderr); 130 interrupted; 1 a bug, with traceback.
+Exit codes: 0 done; 2 the user gave something wrong, or the disk is full (``error: …`` on stderr); 3 ``ctl data check`` found something; 130 interrupted; 1 a bug, with traceback.
 """
 
 import errno
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import data, eval_geometry, eval_slices, index, info, mine, plot, search, train
+from cli import data, eval_geometry, eval_slices, fusion, index, info, mine, plot, search, train
 from cli import eval as evaluation
 from cli.logs import configure_logs
 from cli.options import add_command, add_group
@@ -40,6 +40,7 @@ add_command(indexes, "remove", index.remove)
 add_command(indexes, "compact", index.compact)
 add_command(indexes, "verify", index.verify)
 add_command(indexes, "tune", index.tune)
+add_command(app, "tune-fusion", fusion.tune_fusion)
 add_command(app, "search", search.search)
 add_command(evaluation.app, "geometry", eval_geometry.geometry)
 add_command(evaluation.app, "slices", eval_slices.slices)

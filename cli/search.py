@@ -1,26 +1,23 @@
 """``ctl search``: one question, a file of them, or a prompt that keeps the model loaded."""
 
 import sys
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, islice
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, cast
 
-from cli.output import print_json, print_table
+from cli.hits import Explain, hits_of, show_hits
+from cli.output import print_json
 from retriever.config.evaluation import EvalRetrievalConfig
 from retriever.config.search import SearchConfig
 from retriever.errors import InputError
 
 if TYPE_CHECKING:
     from retriever.index.opened import OpenIndex
-    from retriever.protocols import Searcher
-    from retriever.records import Passage, Query, Ranking
+    from retriever.protocols import LexicalSearcher, Searcher
+    from retriever.records import Query, Ranking
 
 BATCH_SIZE = 64
 PROMPT = "question> "
-SNIPPET = 240
-PUNCTUATION = ".,;:!?\"'()[]"
-COLUMNS = ("rank", "score", "id", "title", "text")
 
 
 def search(config: SearchConfig, as_json: bool = False) -> None:
@@ -28,14 +25,15 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
     if config.question is not None and config.questions is not None:
         raise InputError("give a question or --questions, not both")
     searcher, passages = open_index(config)
-    recall = None if config.mode == "bm25" else passages.manifest.recall
+    about, explain = about_of(config, searcher, passages), explainer(config, searcher)
     many = config.questions is not None
     for queries in batched(queries_of(config), BATCH_SIZE if many else 1):
         for query, ranking in search_batch(searcher, queries, config.k):
+            hits = hits_of(query, ranking, passages, explain)
             if as_json or many:
-                print_json(json_of(query, ranking, passages, recall))
+                print_json({"id": query.id, "question": query.text, **about, "hits": hits})
             else:
-                show_ranking(query, ranking, passages)
+                show_hits(query, hits)
 
 
 def open_index(config: SearchConfig | EvalRetrievalConfig) -> "tuple[Searcher, OpenIndex]":
@@ -45,6 +43,7 @@ def open_index(config: SearchConfig | EvalRetrievalConfig) -> "tuple[Searcher, O
     return opened(
         config.index,
         mode=config.mode,
+        fusion=config.fusion_settings(),
         model=config.model,
         passage_model=config.passage_model,
         device=config.device,
@@ -109,60 +108,19 @@ def batched(queries: Iterable["Query"], size: int) -> Iterator[list["Query"]]:
         yield batch
 
 
-def json_of(
-    query: "Query",
-    ranking: "Ranking",
-    passages: Mapping[str, "Passage"],
-    recall: Mapping[str, float | str] | None,
+def about_of(
+    config: SearchConfig | EvalRetrievalConfig, searcher: "Searcher", index: "OpenIndex"
 ) -> dict[str, object]:
-    """One question's passages as a JSON object; ``approximate`` tells the measured recall of an index that is not exact."""
-    hits = []
-    for rank, hit in enumerate(ranking, start=1):
-        passage = passages[hit.id]
-        hits.append(
-            {
-                "rank": rank,
-                "id": hit.id,
-                "score": hit.score,
-                "title": passage.title,
-                "snippet": snippet(passage.text, query.text),
-                "text": passage.text,
-            }
-        )
-    approximate = {} if recall is None else {"approximate": recall}
-    return {"id": query.id, "question": query.text, **approximate, "hits": hits}
+    """What a result says of how it was found: the measured recall of an index that is not exact, and the fusion of mode hybrid."""
+    from retriever.search.hybrid import HybridSearcher
+
+    recall = None if config.mode == "bm25" else index.manifest.recall
+    return {
+        **({} if recall is None else {"approximate": recall}),
+        **({"fusion": searcher.fusion.to_json()} if isinstance(searcher, HybridSearcher) else {}),
+    }
 
 
-def snippet(text: str, question: str) -> str:
-    """The part of a passage of up to ``SNIPPET`` letters that has most of the question's words, in its middle if it can be."""
-    words = text.split()
-    asked = {word for each in question.casefold().split() if len(word := each.strip(PUNCTUATION)) > 2}
-    letters = list(accumulate((len(word) + 1 for word in words), initial=0))
-    found = list(accumulate((word.casefold().strip(PUNCTUATION) in asked for word in words), initial=0))
-
-    def end_of(first: int) -> int:
-        return max(first + 1, bisect_right(letters, letters[first] + SNIPPET) - 1)
-
-    if letters[-1] <= SNIPPET + 1:
-        return " ".join(words)
-    counts = [found[end_of(start)] - found[start] for start in range(len(words))]
-    best = counts.index(max(counts))  # the first of a run of starts that are as good
-    run = next((each for each in range(best, len(words)) if counts[each] < counts[best]), len(words)) - best
-    first = best + run // 2 if counts[best] else 0
-    last = end_of(first)
-    shown = " ".join(words[first:last])
-    after = last < len(words) or len(shown) > SNIPPET  # one word may be longer: not every language has spaces
-    return f"{'… ' if first else ''}{shown[:SNIPPET]}{' …' if after else ''}"
-
-
-def show_ranking(query: "Query", ranking: "Ranking", passages: Mapping[str, "Passage"]) -> None:
-    """One question's passages as a table."""
-    if not len(ranking.ids):
-        sys.stderr.write(f"no passage has any of the words of '{query.text}'\n")
-        return
-    found = [(rank, hit, passages[hit.id]) for rank, hit in enumerate(ranking, start=1)]
-    rows = [
-        (rank, hit.score, hit.id, passage.title, snippet(passage.text, query.text))
-        for rank, hit, passage in found
-    ]
-    print_table(query.text, COLUMNS, rows)
+def explainer(config: SearchConfig, searcher: "Searcher") -> Explain | None:
+    """What tells the words of a BM25 score, if that was asked for: the config refuses it where there is none."""
+    return cast("LexicalSearcher", searcher).explain if config.explain else None

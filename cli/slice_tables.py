@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cli.output import Cell, print_table
 from cli.results import results_object
@@ -34,6 +34,7 @@ class Sliced:
     gold: "list[Passage | None]"
     slices: "list[Slice]"
     unjudged: int
+    about: "Mapping[str, Any]"
 
 
 def metrics_shown(config: EvalSlicesConfig, result: "RetrievalResult") -> list[str]:
@@ -149,8 +150,10 @@ def slices_results(config: EvalSlicesConfig, found: Sliced) -> dict[str, object]
             "k": config.k,
             "least": config.least,
             "answered": f"accuracy@{config.k}",
+            "approximate": found.about["approximate"],
+            "fusion": found.about["fusion"],
         },
-        model={"mode": config.mode, "against": config.against, "model": config.model},
+        model={"mode": config.mode, "against": config.against, **found.about["model"]},
         data={
             "index": str(config.index),
             "questions": str(config.questions),

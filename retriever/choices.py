@@ -30,6 +30,9 @@ DataFormat = Literal[
     "squad",
     "ctl",
 ]
+Split = Literal["train", "dev", "test"]
+FusionMethod = Literal["zscore", "minmax", "weighted", "rrf"]
+FusionMetric = Literal["accuracy@1", "accuracy@5", "mrr@10", "ndcg@10"]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[
     "simcse-unsup-bert-base",
@@ -42,3 +45,6 @@ SimcsePreset = Literal[
     "simcse-sup-roberta-large",
 ]
 DprPreset = Literal["dpr-nq-bert-base"]
+DataKind = Literal["dpr", "simcse"]
+Severity = Literal["note", "warning", "error"]
+FailOn = Literal["error", "warning", "never"]

@@ -15,3 +15,8 @@ class InputError(ValueError):
         self.message, self.path, self.line = message, path, line
         place = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
         super().__init__(place + message)
+
+
+def stop_at(error: InputError) -> None:
+    """What a reader does with a record that is wrong, unless it is told otherwise."""
+    raise error

@@ -21,6 +21,14 @@ class Searcher(Protocol):
         ...
 
 
+class LexicalSearcher(Searcher, Protocol):
+    """A searcher by words, which can say which of them made a score."""
+
+    def explain(self, query: str, passage_id: str) -> list[tuple[str, float]]:
+        """The query's words that the passage holds, with what each adds to its score, largest first."""
+        ...
+
+
 class VectorIndex(Protocol):
     """Anything that holds vectors under ids and finds the nearest by inner product."""
 

@@ -50,6 +50,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "tokenizers": ("retriever.encoding", "retriever.lexical"),
     "faiss": ("retriever.index.faiss_index",),
     "datasets": ("retriever.data.arrow",),
+    "datasketch": ("retriever.inspection.near_duplicates",),
     "pyarrow": ("retriever.data.arrow",),
     "regex": ("retriever.data.answers",),
     "selectolax": ("retriever.data.documents.html",),
@@ -78,6 +79,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 LAZY = {
     "accelerate",
     "datasets",
+    "datasketch",
     "markdown_it",
     "matplotlib",
     "pypdf",

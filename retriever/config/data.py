@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from retriever.choices import DataFormat, LastBlock
+from retriever.choices import DataFormat, DataKind, FailOn, LastBlock, PassageFormat, Split
 from retriever.errors import InputError
 from retriever.settings import Config, setting
 
@@ -76,7 +75,7 @@ class ConvertConfig(Config):
         "The corpus: looked up where questions only name their passages, and written where OUTPUT has one.",
         default=None,
     )
-    split: Literal["train", "dev", "test"] | None = setting(
+    split: Split | None = setting(
         "Which questions of INPUT, if it has several splits, and what OUTPUT calls them.",
         default=None,
         source="the only one there is; train",
@@ -91,4 +90,48 @@ class ConvertConfig(Config):
         default=None,
         source="a row for each positive and hard negative",
         at_least=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataCheckConfig(Config):
+    """Check"""
+
+    train: tuple[Path, ...] = setting("Training data of ctl train-dpr or ctl train-simcse.", positional=True)
+    kind: DataKind | None = setting(
+        "What the training data are for.",
+        default=None,
+        source="dpr if the first record has a question, or of a BEIR folder; else simcse",
+    )
+    dev: Path | None = setting(
+        "Held out: questions (dpr), or an STS file or folder, or .txt sentences (simcse).", default=None
+    )
+    test: tuple[Path, ...] = setting("Held out, as --dev; may be repeated.", default=())
+    passages: Path | None = setting("The corpus: looks up positives, and is looked at itself.", default=None)
+    model: str | None = setting(
+        "Count tokens with this model's tokenizer, to tell how many texts are cut.", default=None
+    )
+    batch_size: int = setting(
+        "Rows in a batch, for the expected number of false in-batch negatives.",
+        default=64,
+        source="as for training",
+        at_least=2,
+    )
+    query_max_length: int = setting("Tokens per question.", default=64, source="ctl train-dpr", at_least=3)
+    passage_max_length: int = setting("Tokens per passage.", default=256, source="ctl train-dpr", at_least=3)
+    passage_format: PassageFormat = setting(
+        "How title and text become one input.", default="pair", source="ctl train-dpr"
+    )
+    max_length: int = setting("Tokens per sentence.", default=32, source="ctl train-simcse", at_least=3)
+    near_duplicate: float = setting(
+        "Texts are near-duplicates from this Jaccard similarity of their runs of three words on.",
+        default=0.8,
+        source="a word more in ten at an end, or another word in thirty; from .6 on, 'a child is riding a horse' is 'a bike'",
+        at_least=0.1,
+        at_most=1,
+    )
+    fail_on: FailOn = setting(
+        "Exit code 3 if there is a finding of this severity, or a graver one.",
+        default="error",
+        source="warnings are for people to look at",
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from retriever.choices import SearchMode
+from retriever.config.fusion import ModeConfig
 from retriever.config.groups import EncoderConfig, TwoEncodersConfig
 from retriever.settings import setting
 
@@ -25,7 +25,7 @@ class EvalStsConfig(EncoderConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalRetrievalConfig(TwoEncodersConfig):
+class EvalRetrievalConfig(ModeConfig, TwoEncodersConfig):
     """Retrieval evaluation"""
 
     index: Path = setting("The index folder.")
@@ -33,7 +33,6 @@ class EvalRetrievalConfig(TwoEncodersConfig):
         "Questions JSONL (with answers or positive_passage_id), or BEIR queries.jsonl with --qrels."
     )
     qrels: Path | None = setting("BEIR or TREC qrels.", default=None)
-    mode: SearchMode = setting("dense, bm25 or hybrid (both, by reciprocal rank fusion).", default="dense")
     model: str | None = setting(
         "The query encoder.",
         default=None,

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from retriever.choices import SearchMode
+from retriever.config.fusion import ModeConfig
 from retriever.config.groups import TwoEncodersConfig
+from retriever.errors import InputError
 from retriever.settings import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchConfig(TwoEncodersConfig):
+class SearchConfig(ModeConfig, TwoEncodersConfig):
     """Search"""
 
     index: Path = setting("The index folder.", positional=True)
@@ -18,9 +19,16 @@ class SearchConfig(TwoEncodersConfig):
     )
     questions: Path | None = setting("Questions file; one result object a question.", default=None)
     k: int = setting("Passages per question.", default=10, at_least=1)
-    mode: SearchMode = setting("dense, bm25 or hybrid (both, by reciprocal rank fusion).", default="dense")
+    explain: bool = setting(
+        "Show which words made the BM25 score of each hit; of modes bm25 and hybrid.", default=False
+    )
     model: str | None = setting(
         "The query encoder.",
         default=None,
         source="the model that the index was built with, checked by fingerprint",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.explain and self.mode == "dense":
+            raise InputError("explain shows the words of a BM25 score: it needs --mode bm25 or hybrid")

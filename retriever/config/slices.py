@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retriever.choices import SearchMode
+from retriever.config.fusion import ModeConfig
 from retriever.config.groups import TwoEncodersConfig
 from retriever.errors import InputError
 from retriever.settings import setting
@@ -13,7 +14,7 @@ CUTOFFS = (1, 5, 20, 100)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalSlicesConfig(TwoEncodersConfig):
+class EvalSlicesConfig(ModeConfig, TwoEncodersConfig):
     """Slices of a retrieval evaluation"""
 
     index: Path = setting("The index folder.")
@@ -21,7 +22,6 @@ class EvalSlicesConfig(TwoEncodersConfig):
         "Questions JSONL (with positive_passage_id or answers), or BEIR queries.jsonl with --qrels."
     )
     qrels: Path | None = setting("BEIR or TREC qrels.", default=None)
-    mode: SearchMode = setting("dense, bm25 or hybrid (both, by reciprocal rank fusion).", default="dense")
     against: SearchMode | None = setting(
         "Another mode of the same index: which questions one of the two answers and the other does not.",
         default=None,

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from retriever.choices import Split
 from retriever.data.corpus import read_passages
-from retriever.data.hub import Split
 from retriever.data.rankings import judgement_line, read_qrels
 from retriever.errors import InputError
 from retriever.records import DprExample, Question

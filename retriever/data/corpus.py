@@ -31,9 +31,9 @@ def read_passages(path: Path) -> Iterator[Passage]:
         InputError: a file or line that is wrong, an id that occurs twice, or no passage at all.
     """
     seen = _SeenIds()
-    for line, passage in require_some(_located_passages(path), path, "passages"):
+    for line, passage in require_some(locate_passages(path), path, "passages"):
         if not seen.add(passage.id):
-            first = next(number for number, each in _located_passages(path) if each.id == passage.id)
+            first = next(number for number, each in locate_passages(path) if each.id == passage.id)
             raise InputError(
                 f"duplicate passage id '{passage.id}' (first in line {first})", path=path, line=line
             )
@@ -45,7 +45,8 @@ def read_passage_table(path: Path) -> dict[str, Passage]:
     return {passage.id: passage for passage in read_passages(path)}
 
 
-def _located_passages(path: Path) -> Located:
+def locate_passages(path: Path) -> Located:
+    """As ``read_passages``, each passage with its line; ids may occur twice, and there may be none."""
     kind = format_of(path)
     if kind in RECORD_FORMATS:
         return _read_objects(path)

@@ -2,20 +2,30 @@
 
 import ast
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from retriever.choices import Split
 from retriever.data.beir import BeirFolder, judged_examples
 from retriever.data.files import atomic_file
-from retriever.data.hub import Split, at_split
+from retriever.data.hub import at_split
 from retriever.data.json_record import JsonRecord, read_records
 from retriever.data.lines import RECORD_FORMATS, format_of, read_table, require_some
 from retriever.data.table import check_width
-from retriever.errors import InputError
+from retriever.errors import InputError, stop_at
 from retriever.records import DprExample, MinedPassage, Passage, Query, Question, content_id
 
 PROVENANCE = ("source", "rank", "score", "cross_encoder")
 """Where a hard negative was found, as ``ctl mine`` writes it beside the passage."""
+
+
+class NeedsCorpus(InputError):
+    """Positive passages are named by their ids, and there is no corpus to look them up in."""
+
+
+class NotInCorpus(InputError):
+    """A positive passage that is named by its id and is not there."""
+
 
 _PASSAGE_ID = ("passage_id", "psg_id", "id")
 """Names of a passage's id in DPR's files, which differ from set to set."""
@@ -40,6 +50,12 @@ def read_questions(path: Path) -> Iterator[Question]:
     Raises:
         InputError: a file or line that is wrong, an id that occurs twice, or no question at all.
     """
+    for _, question in locate_questions(path):
+        yield question
+
+
+def locate_questions(path: Path) -> Iterator[tuple[int, Question]]:
+    """As ``read_questions``, each question with its line."""
     kind = format_of(path)
     if kind in RECORD_FORMATS:
         located: Iterator[tuple[int, Question]] = (
@@ -55,7 +71,7 @@ def read_questions(path: Path) -> Iterator[Question]:
     first_lines: dict[str, int] = {}
     for line, question in require_some(located, path, "questions"):
         require_new_id(first_lines, question.query.id, path, line)
-        yield question
+        yield line, question
 
 
 def require_new_id(first_lines: dict[str, int], question_id: str, path: Path, line: int) -> None:
@@ -130,9 +146,27 @@ def read_dpr_examples(
         InputError: a file or line that is wrong, a question without positive passage, a positive that is not
             among the passages, an id that occurs twice, or no question at all.
     """
+    for _, example in locate_dpr_examples(path, passages, split=split):
+        yield example
+
+
+def locate_dpr_examples(
+    path: Path,
+    passages: Mapping[str, Passage] | None = None,
+    *,
+    split: Split = "train",
+    refuse: Callable[[InputError], None] = stop_at,
+) -> Iterator[tuple[int, DprExample]]:
+    """As ``read_dpr_examples``, each example with its line; of a BEIR folder, with that of its question.
+
+    Args:
+        path: the file, folder or data set.
+        passages: the corpus, by passage id.
+        split: as for ``read_dpr_examples``.
+        refuse: called with what is wrong with an example, which is then left out.
+    """
     if path.is_dir():
-        files = BeirFolder.find(path, split)
-        yield from judged_examples(files, read_questions(files.queries))
+        yield from _locate_judged(BeirFolder.find(path, split))
         return
     path = at_split(path, split)
     if format_of(path) not in RECORD_FORMATS:
@@ -141,15 +175,47 @@ def read_dpr_examples(
         )
     first_lines: dict[str, int] = {}
     for number, record in enumerate(require_some(read_records(path), path, "questions"), start=1):
-        query = _query(record, number)
-        require_new_id(first_lines, query.id, path, record.line)
-        positives = _passages(record, "positive_ctxs") or _look_up(record, passages)
-        if not positives:
-            raise record.error("no positive passage")
-        hard_negatives, other_negatives = (
-            _passages(record, name) for name in ("hard_negative_ctxs", "negative_ctxs")
-        )
-        yield DprExample(query, positives, hard_negatives, record.texts("answers"), other_negatives)
+        try:
+            example = _example(record, number, passages)
+            require_new_id(first_lines, example.query.id, path, record.line)
+        except InputError as error:
+            refuse(error)
+        else:
+            yield record.line, example
+
+
+def _locate_judged(files: BeirFolder) -> Iterator[tuple[int, DprExample]]:
+    line = 0
+
+    def questions() -> Iterator[Question]:
+        nonlocal line
+        for at, question in locate_questions(files.queries):
+            line = at
+            yield question
+
+    for example in judged_examples(files, questions()):
+        yield line, example  # of the question that was taken last
+
+
+def _example(record: JsonRecord, number: int, passages: Mapping[str, Passage] | None) -> DprExample:
+    query = _query(record, number)
+    positives = _passages(record, "positive_ctxs") or _look_up(record, passages)
+    if not positives:
+        raise record.error("no positive passage")
+    hard_negatives, other_negatives = (
+        _passages(record, name) for name in ("hard_negative_ctxs", "negative_ctxs")
+    )
+    return DprExample(query, positives, hard_negatives, record.texts("answers"), other_negatives)
+
+
+def read_named_positives(path: Path) -> Iterator[str]:
+    """The ids of positive passages that a file of training data names and does not hold; errors as ``read_json_objects``."""
+    for record in require_some(read_records(path), path, "questions"):
+        if not record.values.get("positive_ctxs"):
+            try:
+                yield from record.ids("positive_passage_id")
+            except InputError:
+                continue  # who reads the examples is told
 
 
 def _passages(record: JsonRecord, name: str) -> tuple[Passage, ...]:
@@ -178,10 +244,16 @@ def _passage_id_names(record: JsonRecord) -> tuple[str, ...]:
 def _look_up(record: JsonRecord, passages: Mapping[str, Passage] | None) -> tuple[Passage, ...]:
     ids = record.ids("positive_passage_id")
     if ids and passages is None:
-        raise record.error("the positive passage is given by id only: pass the corpus with --passages")
+        raise NeedsCorpus(
+            "the positive passage is given by id only: pass the corpus with --passages",
+            path=record.path,
+            line=record.line,
+        )
     for each in ids:
         if each not in (passages or {}):
-            raise record.error(f"positive passage '{each}' is not in the passages")
+            raise NotInCorpus(
+                f"positive passage '{each}' is not in the passages", path=record.path, line=record.line
+            )
     return tuple((passages or {})[each] for each in ids)
 
 

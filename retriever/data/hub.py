@@ -3,12 +3,11 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from retriever.choices import Split
 from retriever.errors import InputError
 
 HUB = "hf:"
-Split = Literal["train", "dev", "test"]
 
 _HUB_SPLITS: dict[Split, str] = {"train": "train", "dev": "validation", "test": "test"}
 _PARTS = re.compile(r"hf:(?P<name>.+?)(@(?P<config>[^@/:]+))?(:(?P<split>\w+(\.\w+)*))?")

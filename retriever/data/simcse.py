@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,7 +11,7 @@ from retriever.data.hub import at_split
 from retriever.data.json_record import JsonRecord, read_records
 from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table, require_some
 from retriever.data.table import are_names, check_width, no_column
-from retriever.errors import InputError
+from retriever.errors import InputError, stop_at
 from retriever.records import SimcseExample
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ _POSITIVE = ("sent1", "positive")
 _HARD_NEGATIVE = re.compile(r"(?:hard_neg|negative)_?\d*")
 
 Rows = Iterator[tuple[int, list[str]]]
+Located = Iterator[tuple[int, SimcseExample]]
 
 
 def read_simcse_examples(path: Path) -> Iterator[SimcseExample]:
@@ -44,18 +45,29 @@ def read_simcse_examples(path: Path) -> Iterator[SimcseExample]:
         InputError: a file or line that is wrong, a column that is missing, an empty anchor or positive, or no
             example.
     """
+    for _, example in locate_simcse_examples(path):
+        yield example
+
+
+def locate_simcse_examples(path: Path, *, refuse: Callable[[InputError], None] = stop_at) -> Located:
+    """As ``read_simcse_examples``, each example with its line.
+
+    Args:
+        path: the file or data set.
+        refuse: called with what is wrong with an example, which is then left out.
+    """
     path = at_split(path, "train")
     kind = format_of(path)
     if kind == ".txt":
-        examples: Iterator[SimcseExample] = (
-            SimcseExample(line) for _, line in read_lines(path) if line.strip()
+        examples: Located = (
+            (number, SimcseExample(line)) for number, line in read_lines(path) if line.strip()
         )
     elif kind in (".csv", ".tsv"):
         examples = _read_columns(
-            path, read_table(path, delimiter="," if kind == ".csv" else "\t", quoted=kind == ".csv")
+            path, read_table(path, delimiter="," if kind == ".csv" else "\t", quoted=kind == ".csv"), refuse
         )
     elif kind in RECORD_FORMATS:
-        examples = _read_objects(path)
+        examples = _read_objects(path, refuse)
     else:
         raise InputError(
             "expected a .txt, .csv, .tsv, .jsonl, .json, .parquet or .arrow file of training data", path=path
@@ -107,7 +119,7 @@ def _is_known(name: str) -> bool:
     return name in _ANCHOR or name in _POSITIVE or _HARD_NEGATIVE.fullmatch(name) is not None
 
 
-def _read_columns(path: Path, rows: Rows) -> Iterator[SimcseExample]:
+def _read_columns(path: Path, rows: Rows, refuse: Callable[[InputError], None]) -> Located:
     first = next(rows, None)
     if first is None:
         return
@@ -117,17 +129,27 @@ def _read_columns(path: Path, rows: Rows) -> Iterator[SimcseExample]:
     has_header = any(_is_known(cell.strip()) for cell in cells) or (are_names(cells) and second is not None)
     columns = _Columns.by_name(cells, path, line) if has_header else _Columns.by_position(width)
     for line, cells in chain([] if has_header else [first], [] if second is None else [second], rows):
-        check_width(cells, width, path, line)
-        yield columns.example(cells, path, line)
+        try:
+            check_width(cells, width, path, line)
+            example = columns.example(cells, path, line)
+        except InputError as error:
+            refuse(error)
+        else:
+            yield line, example
 
 
-def _read_objects(path: Path) -> Iterator[SimcseExample]:
+def _read_objects(path: Path, refuse: Callable[[InputError], None]) -> Located:
     names: tuple[str, ...] = ()
     for record in read_records(path):
         if not names or tuple(record.values) != names:  # in most files all objects have the same fields
             names = tuple(record.values)
             columns = _Columns.by_name(names, path, record.line)
-        yield _example_of(record, names, columns)
+        try:
+            example = _example_of(record, names, columns)
+        except InputError as error:
+            refuse(error)
+        else:
+            yield record.line, example
 
 
 def _example_of(record: JsonRecord, names: tuple[str, ...], columns: _Columns) -> SimcseExample:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from retriever.data.hub import Split, at_split
+from retriever.choices import Split
+from retriever.data.hub import at_split
 from retriever.data.json_record import JsonRecord, kind_of, read_records
-from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table
+from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table, require_some
 from retriever.data.table import Header
 from retriever.errors import InputError
 from retriever.records import SentencePair, StsTask
@@ -45,22 +46,27 @@ def read_sts_task(path: Path, split: Split = "test") -> StsTask:
         InputError: a file or line that is wrong, no gold score at all, or a folder without a file for the
             split.
     """
+    name, files = sts_files(path, split)
+    return StsTask(name, {subset: [pair for _, pair in locate_pairs(file)] for subset, file in files.items()})
+
+
+def sts_files(path: Path, split: Split = "test") -> tuple[str, dict[str, Path]]:
+    """The name of a task, and the file of each of its subsets; see ``read_sts_task``."""
     if not path.is_dir():
         path = at_split(path, split)
-        name = _stem(path)
-        return StsTask(name, {name: _read_pairs(path)})
+        return _stem(path), {_stem(path): path}
     name = path.resolve().name
     files = _files_in(path)
     if any(_split_of(file) for file in files):
-        return StsTask(name, {name: _read_pairs(_file_of(split, files, path))})
+        return name, {name: _file_of(split, files, path)}
     if split != "test":
         raise InputError(f"no {split} file in this folder (found: {_names(files)})", path=path)
-    subsets: dict[str, list[SentencePair]] = {}
+    subsets: dict[str, Path] = {}
     for file in files:
         if _stem(file) in subsets:
             raise InputError(f"two files are named '{_stem(file)}', suffixes aside", path=path)
-        subsets[_stem(file)] = _read_pairs(file)
-    return StsTask(name, subsets)
+        subsets[_stem(file)] = file
+    return name, subsets
 
 
 def read_sts_pairs(path: Path) -> list[SentencePair]:
@@ -71,9 +77,8 @@ def read_sts_pairs(path: Path) -> list[SentencePair]:
     Raises:
         InputError: a file or line that is wrong, no gold score in a file, or a folder without files.
     """
-    if not path.is_dir():
-        return _read_pairs(at_split(path, "test"))
-    return [pair for file in _files_in(path) for pair in _read_pairs(file)]
+    files = _files_in(path) if path.is_dir() else [at_split(path, "test")]
+    return [pair for file in files for _, pair in locate_pairs(file)]
 
 
 def _files_in(folder: Path) -> list[Path]:
@@ -110,7 +115,8 @@ def _names(files: list[Path]) -> str:
     return ", ".join(file.name for file in files)
 
 
-def _read_pairs(path: Path) -> list[SentencePair]:
+def locate_pairs(path: Path) -> Iterator[tuple[int, SentencePair]]:
+    """The scored pairs of one file, each with its line; errors as ``read_sts_task``."""
     kind = format_of(path)
     if kind in RECORD_FORMATS:
         rows: Iterator[Cells] = map(_object_cells, read_records(path))
@@ -121,10 +127,9 @@ def _read_pairs(path: Path) -> list[SentencePair]:
             "expected a .tsv, .csv, .jsonl, .json, .parquet or .arrow file of scored sentence pairs",
             path=path,
         )
-    pairs = [_pair(row, path) for row in rows if row[1].strip()]
-    if not pairs:
-        raise InputError("no pair with a gold score in this file", path=path)
-    return pairs
+    yield from require_some(
+        ((row[0], _pair(row, path)) for row in rows if row[1].strip()), path, "pair with a gold score"
+    )
 
 
 def _pair(row: Cells, path: Path) -> SentencePair:

@@ -35,7 +35,7 @@ from retriever.encoding.model_folder import (
 )
 from retriever.encoding.pooling import needs_all_layers, pool
 from retriever.encoding.states import packed_position_offset, token_states
-from retriever.encoding.tokens import Tokens, tokenize
+from retriever.encoding.tokens import Tokens, prepare, tokenize
 from retriever.errors import InputError
 from retriever.protocols import Progress, no_progress
 
@@ -216,14 +216,7 @@ class Encoder(nn.Module):
         """
         own = (self.settings.query_max_length if role == "query" else None) or self.settings.max_length
         prompt = self.settings.prompts.get(role or "default", "")
-        texts, titles = list(texts), list(titles) if titles is not None else None
-        if prompt:
-            first = titles if titles is not None else [""] * len(texts)
-            texts = [text if title else prompt + text for title, text in zip(first, texts, strict=True)]
-            titles = None if titles is None else [prompt + title if title else "" for title in titles]
-        if self.settings.lowercase:
-            texts = [text.lower() for text in texts]
-            titles = None if titles is None else [title.lower() for title in titles]
+        texts, titles = prepare(texts, titles, prompt=prompt, lowercase=self.settings.lowercase)
         return tokenize(
             self.tokenizer, texts, titles, max_length=self._longest(max_length) if max_length else own
         )

@@ -23,29 +23,26 @@ from transformers.utils import logging as transformers_logging
 from retriever.encoding.checkpoints import DprEncoder, check_left_out, read_dpr_encoder, safetensors_files
 from retriever.errors import InputError
 
+SAFE: dict[str, Any] = {"trust_remote_code": False}
+"""Unset, transformers would ask on stdin, and "y" would run it."""
+
+LOADING_ERRORS = (OSError, ValueError, RuntimeError, KeyError, SafetensorError, StrictDataclassError)
+
 
 def load_transformer(folder: Path, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Transformer (without a pooler: it is never read) and tokenizer; nothing missing, no code from the folder."""
     safetensors_files(folder)
     dpr = read_dpr_encoder(folder)
-    safe: dict[str, Any] = {
-        "trust_remote_code": False
-    }  # unset, transformers would ask on stdin, and "y" would run it
-    options = {**safe, "output_loading_info": True, "use_safetensors": True, "dtype": torch.float32}
+    options = {**SAFE, "output_loading_info": True, "use_safetensors": True, "dtype": torch.float32}
     try:
         with quiet_transformers():
             if dpr is not None:
                 transformer, report = _load_dpr(folder, dpr, options)
-                # DPR's own tokenizer classes are BERT's, but lower-case whatever their do_lower_case says
-                tokenizer = BertTokenizer.from_pretrained(folder)
             else:
                 transformer, report = _load_any(folder, options)
-                tokenizer = AutoTokenizer.from_pretrained(folder, **safe)
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError, StrictDataclassError) as error:
-        raise InputError(
-            f"cannot be loaded as a Hugging Face encoder: {str(error).splitlines()[0]}", path=folder
-        ) from error
-    _require_vocabulary(folder, tokenizer)
+    except LOADING_ERRORS as error:
+        raise _not_loaded(folder, error) from error
+    tokenizer = load_tokenizer(folder)
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing or report["mismatched_keys"]:
         names = ", ".join([*missing, *map(str, report["mismatched_keys"])][:3])
@@ -56,6 +53,27 @@ def load_transformer(folder: Path, name: str) -> tuple[PreTrainedModel, PreTrain
     left_out = (name for name in report["unexpected_keys"] if not name.startswith(taken))
     check_left_out(left_out, transformer, folder)
     return transformer, tokenizer
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer alone; no code from the folder."""
+    try:
+        with quiet_transformers():
+            if read_dpr_encoder(folder) is not None:
+                # DPR's own tokenizer classes are BERT's, but lower-case whatever their do_lower_case says
+                tokenizer = BertTokenizer.from_pretrained(folder)
+            else:
+                tokenizer = AutoTokenizer.from_pretrained(folder, **SAFE)
+    except LOADING_ERRORS as error:
+        raise _not_loaded(folder, error) from error
+    _require_vocabulary(folder, tokenizer)
+    return tokenizer
+
+
+def _not_loaded(folder: Path, error: Exception) -> InputError:
+    return InputError(
+        f"cannot be loaded as a Hugging Face encoder: {str(error).splitlines()[0]}", path=folder
+    )
 
 
 def _require_vocabulary(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -80,6 +80,21 @@ class Tokens:
         )
 
 
+def prepare(
+    texts: Sequence[str], titles: Sequence[str] | None = None, *, prompt: str = "", lowercase: bool = False
+) -> tuple[list[str], list[str] | None]:
+    """Texts, and titles if there are any, as the tokenizer gets them: the prompt before what comes first, lower case if so set."""
+    texts, titles = list(texts), list(titles) if titles is not None else None
+    if prompt:
+        first = titles if titles is not None else [""] * len(texts)
+        texts = [text if title else prompt + text for title, text in zip(first, texts, strict=True)]
+        titles = None if titles is None else [prompt + title if title else "" for title in titles]
+    if lowercase:
+        texts = [text.lower() for text in texts]
+        titles = None if titles is None else [title.lower() for title in titles]
+    return texts, titles
+
+
 def tokenize(
     tokenizer: PreTrainedTokenizerBase,
     texts: Sequence[str],

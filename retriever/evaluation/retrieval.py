@@ -96,7 +96,7 @@ def evaluate_retrieval(
     Raises:
         InputError: no questions, an id twice, nothing to judge a question by, or a found passage that ``passages`` lacks.
     """
-    _require_unique(questions)
+    require_unique(questions)
     if qrels is None:
         judged_by, judge = _judge_by_question(questions, passages, k)
     else:
@@ -104,9 +104,9 @@ def evaluate_retrieval(
             "qrels",
             _judge_by_grades(lambda question: qrels[question.query.id], _within(QRELS_METRICS, k)),
         )
-        questions = _judged_questions(questions, qrels)
+        questions = judged_questions(questions, qrels)
         graded = [qrels[question.query.id].items() for question in questions]
-        _warn_of_unreachable([[id for id, grade in each if grade > 0] for each in graded], passages)
+        warn_of_unreachable([[id for id, grade in each if grade > 0] for each in graded], passages)
     rows: list[dict[str, float]] = []
     with progress(len(questions), "evaluate") as advance:
         for start in range(0, len(questions), batch_size):
@@ -136,7 +136,8 @@ def _result(
     )
 
 
-def _require_unique(questions: Sequence[Question]) -> None:
+def require_unique(questions: Sequence[Question]) -> None:
+    """Raise InputError when there are no questions, or two with one id."""
     if not questions:
         raise InputError("no questions to evaluate")
     seen: set[str] = set()
@@ -146,7 +147,7 @@ def _require_unique(questions: Sequence[Question]) -> None:
         seen.add(question.query.id)
 
 
-def _judged_questions(questions: Sequence[Question], qrels: Qrels) -> list[Question]:
+def judged_questions(questions: Sequence[Question], qrels: Qrels) -> list[Question]:
     """The questions that have a relevant passage in the qrels."""
     relevant = {query for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
     judged = [question for question in questions if question.query.id in relevant]
@@ -185,7 +186,7 @@ def _judge_by_question(
         raise InputError("judging by answers needs the passages")
     judges: dict[str, Judge] = {}
     if not no_gold:
-        _warn_of_unreachable([question.positive_ids for question in questions], passages)
+        warn_of_unreachable([question.positive_ids for question in questions], passages)
         judges["gold passage"] = _judge_by_grades(
             lambda question: dict.fromkeys(question.positive_ids, 1), _within(GOLD_METRICS, k)
         )
@@ -197,7 +198,7 @@ def _judge_by_question(
     }
 
 
-def _warn_of_unreachable(relevant: Sequence[Iterable[str]], passages: Mapping[str, Passage] | None) -> None:
+def warn_of_unreachable(relevant: Sequence[Iterable[str]], passages: Mapping[str, Passage] | None) -> None:
     """Say how many questions no search can answer: none of their relevant ids is in the corpus."""
     if passages is None:
         return

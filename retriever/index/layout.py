@@ -150,6 +150,7 @@ class Manifest:
         versions: of the libraries that wrote it.
         segments: in the order of their rows.
         files: of the generation's folder.
+        fusion: how mode hybrid fuses, and how that was measured (``ctl tune-fusion``); None: as it does by default.
     """
 
     recipe: IndexRecipe
@@ -168,6 +169,7 @@ class Manifest:
     versions: dict[str, str]
     segments: tuple[Segment, ...]
     files: Files = field(default_factory=dict)
+    fusion: dict[str, str | float] | None = None
 
     def describe_recall(self) -> str:
         """How much of what exact search finds a search finds, in words."""

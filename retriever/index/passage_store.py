@@ -29,16 +29,20 @@ class PassageStore(Mapping[str, Passage]):
         self._ids = IdTable.load(folder, len(self.table), lambda row: self.table.ids([row])[0])
 
     def __getitem__(self, id: str) -> Passage:
-        (row,) = self._ids.rows_of([id], hashes_of([id]))
+        row = self.row_of(id)
         if row == ABSENT:
             raise KeyError(id)
-        return self.table[int(row)]
+        return self.table[row]
 
     def __iter__(self) -> Iterator[str]:
         return self.table.all_ids()
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def row_of(self, id: str) -> int:
+        """The row of a passage; ``ABSENT`` where there is none."""
+        return int(self._ids.rows_of([id], hashes_of([id]))[0])
 
     def ids_of(self, rows: NDArray[np.int64]) -> list[str]:
         """The ids of (n,) rows."""

@@ -1,6 +1,6 @@
 """Which passages that a search found may serve as hard negatives of a question."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
@@ -42,12 +42,14 @@ class Judge:
     Args:
         example: the question with its positives, and the hard negatives that it keeps.
         filters: all but the cross-encoder are decided here.
+        also_positive: positives that the same question has elsewhere.
     """
 
-    def __init__(self, example: DprExample, filters: Filters) -> None:
+    def __init__(self, example: DprExample, filters: Filters, also_positive: Sequence[Passage] = ()) -> None:
         self._example, self._filters = example, filters
-        self._positive_ids = {each.id for each in example.positives}
-        self._positive_texts = {comparable(each.text) for each in example.positives}
+        self._positives = (*example.positives, *also_positive)
+        self._positive_ids = {each.id for each in self._positives}
+        self._positive_texts = {comparable(each.text) for each in self._positives}
         self._seen = {comparable(each.text) for each in example.hard_negatives}
 
     def ceiling(self, ranking: Ranking, look_up: Callable[[str], Passage]) -> float:
@@ -103,7 +105,7 @@ class Judge:
 
     @cached_property
     def _positive_shingles(self) -> list[frozenset[str]]:
-        return [_shingles_of_positive(each.text) for each in self._example.positives]
+        return [_shingles_of_positive(each.text) for each in self._positives]
 
 
 @lru_cache(2048)

@@ -11,13 +11,14 @@ from retriever.config.mining import MineConfig
 from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples
 from retriever.data.files import require_writable
 from retriever.data.folders import locked
+from retriever.data.hashes import hashes_of
 from retriever.data.lines import RECORD_FORMATS, format_of, read_json_objects
 from retriever.data.shingles import jaccard, shingles
 from retriever.errors import InputError
 from retriever.protocols import Progress, no_progress
 from retriever.records import DprExample, Passage
 from retriever.search.filters import Filters
-from retriever.search.mining import Miner, MiningReport, Selection
+from retriever.search.mining import Miner, MiningReport, Selection, question_key
 from retriever.search.sources import Sources
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ def mine_corpus(
     report = MiningReport()
     with _held(cache):
         sources = Sources(config, cache, progress)
+
+        def read() -> Iterator[DprExample]:
+            if with_positives:
+                return read_dpr_examples(config.questions, sources.passages)
+            return read_questions_with_answers(config.questions)
+
         miner = Miner(
             sources=sources.open(),
             passages=sources.passages,
@@ -62,13 +69,9 @@ def mine_corpus(
             filters=filters_of(config),
             cross_encoder=None if config.cross_encoder is None else _cross_encoder(config),
             keep_old=config.keep_negatives,
+            also_positive=positives_of_repeated(read),
         )
-        examples = (
-            read_dpr_examples(config.questions, sources.passages)
-            if with_positives
-            else read_questions_with_answers(config.questions)
-        )
-        checked = _of_this_corpus(examples, sources.passages, config)
+        checked = _of_this_corpus(read(), sources.passages, config)
         with progress(None, "mine") as advance:
             mined = _counted(miner.mine(checked, report, watch), advance)
             write_dpr_examples(config.output, _some(mined, config.questions))
@@ -145,6 +148,26 @@ def read_questions_with_answers(path: Path) -> Iterator[DprExample]:
         if not question.answers:
             raise InputError(f"{name} has neither answers nor positive_passage_id", path=path)
         yield DprExample(question.query, (), answers=question.answers)
+
+
+def positives_of_repeated(read: Callable[[], Iterable[DprExample]]) -> dict[str, list[Passage]]:
+    """Question → the positives of all rows that ask it, where several rows do and name different ones.
+
+    One row's positive would otherwise become another row's hard negative. The questions are read twice where there is such a
+    one, so that memory holds two numbers for each of the others.
+    """
+    first: dict[int, int] = {}  # hashes of the question, and of its positives
+    repeated: dict[str, dict[str, Passage]] = {}
+    for example in read():
+        key = question_key(example.query.text)
+        question, positives = hashes_of([key, "\0".join(each.id for each in example.positives)]).tolist()
+        if first.setdefault(question, positives) != positives:
+            repeated[key] = {}
+    for example in read() if repeated else ():
+        of_question = repeated.get(question_key(example.query.text))
+        if of_question is not None:
+            of_question |= {each.id: each for each in example.positives}
+    return {key: list(passages.values()) for key, passages in repeated.items()}
 
 
 def holds_contexts(path: Path) -> bool:

@@ -83,6 +83,7 @@ class Miner:
         filters: what a hard negative may not be.
         cross_encoder: asked last, for ``filters.cross_encoder_below``.
         keep_old: the hard negatives that a question has stay, and the mined ones come after them.
+        also_positive: question, by ``question_key`` → positives of all that ask it, where several do.
     """
 
     sources: Sequence[Source]
@@ -92,6 +93,7 @@ class Miner:
     filters: Filters = field(default_factory=Filters)
     cross_encoder: CrossEncoder | None = None
     keep_old: bool = False
+    also_positive: Mapping[str, Sequence[Passage]] = field(default_factory=dict)
 
     def mine(
         self,
@@ -148,7 +150,9 @@ class Miner:
             Found(source.name, ranking, self._look_up)
             for source, ranking in zip(self.sources, rankings, strict=True)
         ]
-        return Selection(old, found, [wanted.get(each, 0) for each in range(len(found))], self.filters)
+        also = self.also_positive.get(question_key(example.query.text), ())
+        judge = Judge(old, self.filters, also)
+        return Selection(old, found, [wanted.get(each, 0) for each in range(len(found))], judge)
 
     def _decide(self, selections: Sequence["Selection"]) -> None:
         """Take what passes; what a cross-encoder rejects gives its place to the next one, of all questions together."""
@@ -201,7 +205,7 @@ class Selection:
         example: with its positives, and the hard negatives that stay.
         found: what each source found.
         wanted: how many of each.
-        filters: what they may not be.
+        judge: what decides on them.
 
     Attributes:
         kept: what was found.
@@ -214,12 +218,12 @@ class Selection:
         example: DprExample,
         found: Sequence[Found],
         wanted: Sequence[int],
-        filters: Filters,
+        judge: Judge,
     ) -> None:
         self.example = example
         self.kept: list[MinedPassage] = []
         self.verdicts: list[tuple[MinedPassage, Rejection | None]] = []
-        self._judge = Judge(example, filters)
+        self._judge = judge
         ceilings = [self._judge.ceiling(each.ranking, each.look_up) for each in found]
         self.positive_not_found = ceilings.count(float("-inf"))
         self._passing = [self._pass(each, ceiling) for each, ceiling in zip(found, ceilings, strict=True)]
@@ -255,6 +259,11 @@ class Selection:
                 yield each
             else:
                 self.reject(each, reason)
+
+
+def question_key(text: str) -> str:
+    """Questions are the same without case and outer white space."""
+    return text.strip().casefold()
 
 
 def _positive_found(

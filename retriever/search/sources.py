@@ -115,7 +115,7 @@ class Sources:
             require_words(blocks)
             nothing = [np.empty(0, np.int64)] * len(blocks)
             bm25 = Bm25(blocks, nothing, Formula(formula, Statistics.of(blocks, nothing)))
-            return Bm25Searcher(bm25, analyser, store.ids_of)
+            return Bm25Searcher(bm25, analyser, store.ids_of, store.row_of)
 
         return CachedSearcher(opened, self._searches(BM25, FORMAT, formula, analyser.to_json(), self._sha256))
 

@@ -12,12 +12,13 @@ import torch
 from retriever.choices import Similarity
 from retriever.config.training import TrainDprConfig
 from retriever.data.corpus import read_passage_table
-from retriever.data.dpr import read_dpr_examples
+from retriever.data.dpr import locate_dpr_examples, read_dpr_examples
 from retriever.encoding.dual_encoder import DualEncoder, half, require_role
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.locate import locate_model
 from retriever.errors import InputError
 from retriever.evaluation.average_rank import gold_ranks, negative_log_likelihood, rank_metrics
+from retriever.inspection.rows import DprCheck
 from retriever.losses.info_nce import info_nce_objective
 from retriever.protocols import Progress, no_progress
 from retriever.records import DprExample, Passage
@@ -30,6 +31,9 @@ from retriever.training.seeds import train_with_each_seed
 from retriever.training.token_table import TokenTable
 
 logger = logging.getLogger(__name__)
+
+ANSWERS_SAMPLED = 64
+"""Of so many questions one is asked whether its passages contain its answer: looking takes a third as long as tokenizing."""
 
 DEFAULT_TEMPERATURE: dict[Similarity, float] = {"cosine": 0.05, "dot": 1.0}
 
@@ -70,7 +74,8 @@ def _train(config: TrainDprConfig, surroundings: Surroundings) -> Path:
 def _train_on(config: TrainDprConfig, surroundings: Surroundings, train: Sequence[Path]) -> Path:
     """One run, on these files."""
     corpus = None if config.passages is None else read_passage_table(config.passages)
-    files = [read_dpr_examples(file, corpus) for file in train]
+    check = DprCheck(sampled=ANSWERS_SAMPLED)
+    files = [check.watch(file, locate_dpr_examples(file, corpus)) for file in train]
     firsts = [
         next(examples) for examples in files
     ]  # a file that is not there is an error before the model is loaded
@@ -98,6 +103,7 @@ def _train_on(config: TrainDprConfig, surroundings: Surroundings, train: Sequenc
         objective=info_nce_objective(temperature=temperature, similarity=similarity),
         similarity=similarity,
         dev=dev,
+        warnings=check.warnings(),
     )
     return run_recipe(config, recipe, surroundings)
 

@@ -55,6 +55,7 @@ class Recipe:
         masked_language_model: the encoder with its head, for the auxiliary loss; None: no such loss.
         masked_language_model_weight: of that loss.
         dev: the dev evaluation, or None.
+        warnings: what is wrong with the training data, for people.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Recipe:
     masked_language_model: MaskedLanguageModel | None = None
     masked_language_model_weight: float = 0.0
     dev: DevEvaluation | None
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +272,8 @@ def _announce(config: OptimConfig, recipe: Recipe, training: Training) -> None:
         config.seed,
         sampler.step_size * (1 + recipe.negatives.total) - 1,
     )
+    for warning in recipe.warnings:
+        logger.warning("%s", warning)
     for name, texts in _tables(examples).items():
         if texts.num_truncated > TRUNCATED_SHARE * len(texts):
             share = 100 * texts.num_truncated / len(texts)

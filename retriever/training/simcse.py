@@ -12,17 +12,18 @@ import torch
 
 from retriever.choices import HeadMode
 from retriever.config.training import TrainSimcseConfig
-from retriever.data.simcse import read_simcse_examples
+from retriever.data.simcse import locate_simcse_examples
 from retriever.data.sts import read_sts_task
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.masked_language_model import MaskedLanguageModel
 from retriever.errors import InputError
 from retriever.evaluation.sts import evaluate_sts
+from retriever.inspection.rows import SimcseCheck
 from retriever.losses.info_nce import info_nce_objective
 from retriever.protocols import Progress, no_progress
 from retriever.records import SimcseExample, StsTask
-from retriever.training.batches import Negatives, Ragged, TrainingSet, as_tensor, distinct_pairs
+from retriever.training.batches import Negatives, Ragged, TrainingSet, as_tensor
 from retriever.training.load import add_head, load_for_training
 from retriever.training.loop import DevEvaluation
 from retriever.training.recipe import Recipe, Surroundings, run_recipe
@@ -59,7 +60,8 @@ def train_simcse(
 
 def _train(config: TrainSimcseConfig, surroundings: Surroundings) -> Path:
     """One run."""
-    examples = chain.from_iterable(read_simcse_examples(file) for file in config.train)
+    check = SimcseCheck()
+    examples = chain.from_iterable(check.watch(file, locate_simcse_examples(file)) for file in config.train)
     first = next(examples)  # a file that is not there is an error before the model is loaded
     supervised = first.positive is not None
     if config.preset is not None and supervised != config.preset.startswith("simcse-sup-"):
@@ -99,6 +101,7 @@ def _train(config: TrainSimcseConfig, surroundings: Surroundings) -> Path:
         else DevEvaluation(
             partial(_spearman, encoder, task), "spearman_all", config.eval_every, config.patience
         ),
+        warnings=check.warnings(),
     )
     return run_recipe(config, recipe, surroundings)
 
@@ -152,9 +155,6 @@ def simcse_training_set(
 
     hard = Ragged.of(hard_negatives())
     anchor, positive = as_tensor(anchors), as_tensor(positives)
-    distinct = len(distinct_pairs(anchor, positive)[0])
-    if distinct < len(anchor):
-        logger.warning("%d of %d training examples occur more than once", len(anchor) - distinct, len(anchor))
     tokens = table.tokens()
     return TrainingSet(
         anchors=tokens,

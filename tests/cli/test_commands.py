@@ -69,6 +69,44 @@ def test_search_finds_the_passage_that_says_what_was_asked(index, capsys, mode):
         assert (best["rank"], best["id"], best["title"], best["text"]) == (1, "p5", "soup", question)
 
 
+def test_hybrid_search_says_what_each_side_found_and_which_words_made_the_score(index, capsys):
+    question = "Cook the piano"
+    flags = ["--mode", "hybrid", "--fusion", "rrf", "--rrf-k", "0", "-k", "10", "--explain", "--json", *CPU]
+    assert main(["search", str(index), question, *flags]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["fusion"] == {"method": "rrf", "weight": 1.0, "depth": 1000, "rrf_k": 0}
+    hits = {hit["id"]: hit for hit in found["hits"]}
+    assert sorted(hit["dense"]["rank"] for hit in hits.values()) == list(range(1, 11))
+    assert {id for id, hit in hits.items() if hit["bm25"]} == {"p5", "p7"}
+    for id, hit in hits.items():
+        shares = [1 / hit[side]["rank"] for side in ("dense", "bm25") if hit[side]]
+        assert hit["score"] == pytest.approx(sum(shares))
+        assert list(hit["words"]) == {"p5": ["cook"], "p7": ["piano"]}.get(id, [])
+        assert sum(hit["words"].values()) == pytest.approx(hit["bm25"]["score"] if hit["bm25"] else 0)
+
+
+def test_tune_fusion_shows_every_fusion_and_applies_the_best(index, folder, capsys):
+    questions = ["--questions", str(folder / "questions.jsonl")]
+    assert (
+        main(["tune-fusion", str(index), *questions, "--metric", "mrr@10", "--apply", "--device", "cpu"]) == 0
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{index}: hybrid search, depth 1000"
+    assert lines[1].split("  ")[0] == "fusion"
+    assert [line.split()[0] for line in lines[2:4]] == ["dense", "bm25"]
+    assert len(lines) == 2 + 2 + 4 * 11
+    (best,) = (line.split() for line in lines[2:] if line.endswith("*"))
+    assert (
+        main(["eval", "retrieval", "--index", str(index), *questions, "--mode", "hybrid", "--json", *CPU])
+        == 0
+    )
+    policy = json.loads(capsys.readouterr().out)["policy"]
+    assert policy["fusion"] == {"method": best[0], "weight": float(best[1]), "depth": 1000, "rrf_k": 60}
+    flags = [*questions, "--mode", "hybrid", "--fusion", "weighted", "--fusion-weight", "1.1", "--json", *CPU]
+    assert main(["eval", "retrieval", "--index", str(index), *flags]) == 0
+    assert json.loads(capsys.readouterr().out)["policy"]["fusion"]["weight"] == 1.1
+
+
 def test_search_answers_a_file_of_questions_one_object_each(index, folder, capsys):
     assert (
         main(["search", str(index), "--questions", str(folder / "questions.jsonl"), "--mode", "bm25", *CPU])

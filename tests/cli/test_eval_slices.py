@@ -68,6 +68,8 @@ def test_every_slice_holds_every_judged_question_once(index, questions, capsys):
     assert groups["passage_cut", "not known"]["accuracy@5"] == 0
     assert groups["all", ""]["accuracy@5_low"] <= groups["all", ""]["accuracy@5"]
     assert set(result) == {"slices", "policy", "model", "data", "versions"}
+    assert (result["model"]["mode"], result["model"]["against"]) == ("dense", "bm25")
+    assert result["policy"]["fusion"] is None
     against = groups["all", ""]["against"]
     assert sum(against[each] for each in ("both", "first_only", "second_only", "neither")) == 11
     assert against["both"] + against["second_only"] == 10  # BM25 finds each passage by its own words
@@ -86,6 +88,14 @@ def test_slices_agree_with_the_evaluation_of_all(index, questions, tmp_path, cap
     for name in ("accuracy@1", "accuracy@20", "accuracy@20_low"):
         assert every[name] == pytest.approx(whole[name])
     assert "passage_cut" not in {each["slice"] for each in sliced["slices"]["judged"]["groups"]}
+
+
+def test_hybrid_search_says_how_it_was_fused(index, questions, capsys):
+    flags = ["--index", index, "--questions", questions]
+    result, _ = results(capsys, *flags, "--mode", "hybrid", "--against", "bm25", "--fusion", "rrf")
+    assert result["policy"]["fusion"]["method"] == "rrf"
+    result, _ = results(capsys, *flags, "--against", "hybrid")
+    assert result["policy"]["fusion"]["method"] == "zscore"
 
 
 def test_qrels_judge_and_their_best_passage_is_the_gold_one(index, questions, tmp_path, capsys):

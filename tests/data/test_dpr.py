@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples
+from retriever.data.dpr import (
+    locate_dpr_examples,
+    read_dpr_examples,
+    read_named_positives,
+    read_questions,
+    write_dpr_examples,
+)
 from retriever.errors import InputError
 from retriever.records import DprExample, Passage, Query, Question, content_id
 
@@ -267,3 +273,30 @@ def test_a_source_that_fails_leaves_no_file(tmp_path):
     with pytest.raises(InputError):
         write_dpr_examples(tmp_path / "mined.jsonl", failing())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_examples_that_are_wrong_are_handed_over_and_the_others_come_with_their_lines(tmp_path):
+    good = '{"question": "a", "positive_ctxs": [{"text": "x"}]}'
+    bad = [
+        '{"question": "", "positive_ctxs": [{"text": "x"}]}',
+        '{"question": "b"}',
+        '{"id": "1", "question": "c", "positive_ctxs": [{"text": "x"}]}',
+    ]
+    path = write(tmp_path, "a.jsonl", "\n".join([good, *bad, good]))
+    refused = []
+    found = list(locate_dpr_examples(path, refuse=refused.append))
+    assert [line for line, _ in found] == [1, 5]
+    assert [str(each).removeprefix(str(path)) for each in refused] == [
+        ":2: 'question' is empty",
+        ":3: no positive passage",
+        ":4: duplicate question id '1' (first in line 1)",
+    ]
+
+
+def test_positives_that_a_file_only_names(tmp_path):
+    rows = [
+        '{"positive_passage_id": ["1", 2]}',
+        '{"positive_ctxs": [{"text": "x"}], "positive_passage_id": "3"}',
+        '{"positive_passage_id": {}}',
+    ]
+    assert list(read_named_positives(write(tmp_path, "a.jsonl", "\n".join(rows)))) == ["1", "2"]

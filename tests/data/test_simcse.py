@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retriever.data.simcse import read_simcse_examples
+from retriever.data.simcse import locate_simcse_examples, read_simcse_examples
 from retriever.errors import InputError
 from retriever.records import SimcseExample
 
@@ -133,3 +133,31 @@ def test_csv_triplets_are_read_as_written(tmp_path_factory, rows):
     path.write_bytes(text.getvalue().encode())
     expected = [SimcseExample(anchor, positive, (negative,)) for anchor, positive, negative in rows]
     assert list(read_simcse_examples(path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "lines", "errors"),
+    [
+        ("a.txt", "a\n\nb\n", [1, 3], []),
+        (
+            "a.tsv",
+            "sent0\tsent1\na\tb\nc\t\nd\ne\tf\n",
+            [2, 5],
+            [":3: 'sent1' is empty", ":4: expected 2 columns, found 1"],
+        ),
+        (
+            "a.jsonl",
+            '{"sent0": "a"}\n{"sent0": ""}\n{"sent0": 1}\n',
+            [1],
+            [":2: 'sent0' is empty", ":3: 'sent0' must be a string, found a number"],
+        ),
+    ],
+)
+def test_examples_that_are_wrong_are_handed_over_and_the_others_come_with_their_lines(
+    tmp_path, name, content, lines, errors
+):
+    path = tmp_path / name
+    path.write_text(content)
+    refused = []
+    assert [line for line, _ in locate_simcse_examples(path, refuse=refused.append)] == lines
+    assert [str(each).removeprefix(str(path)) for each in refused] == errors

@@ -111,6 +111,15 @@ def test_the_command_prints_its_counts(folder, capsys):
     assert (folder / "again.jsonl").read_bytes() == (folder / "mined.jsonl").read_bytes()
 
 
+def test_a_positive_of_the_same_question_in_another_row_is_no_hard_negative(folder):
+    again = {"id": "r", "question": "What is the capital of France "}
+    _, examples = mine(
+        folder, [QUESTION | {"positive_passage_id": "paris"}, again | {"positive_passage_id": "lyon"}]
+    )
+    assert [[each.id for each in example.positives] for example in examples] == [["paris"], ["lyon"]]
+    assert [[each.id for each in example.hard_negatives] for example in examples] == [["rome"], ["rome"]]
+
+
 def test_too_few_negatives_are_said_with_how_many(folder, caplog):
     caplog.set_level(logging.INFO)
     mine(folder, [QUESTION | {"positive_passage_id": "paris"}], num_hard_negatives=9)

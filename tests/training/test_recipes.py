@@ -459,3 +459,45 @@ def test_two_encoders_are_not_trained_as_one(plain_folder: Path, tmp_path: Path)
     assert str(error.value) == f"model '{run}' holds two encoders: --two-encoders trains both"
     again = train_dpr(dpr(train, tmp_path / "again", run, shared_encoder=False, **options))
     assert not DualEncoder.load(again, device="cpu").shared
+
+
+def test_what_is_wrong_with_the_training_data_is_said_once_before_the_first_step(
+    plain_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train = tmp_path / "train.jsonl"
+    rows = [
+        {
+            "question": f"the {thing}",
+            "answers": ["cat"],
+            "positive_ctxs": [{"text": f"a {thing} sat"}],
+            "hard_negative_ctxs": [{"text": "a cat sat"}],
+        }
+        for thing in THINGS
+    ]
+    train.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    with caplog.at_level(logging.INFO):
+        train_dpr(dpr(train, tmp_path / "run", plain_folder, batch_size=4, max_steps=1))
+    said = [each for each in caplog.messages if "that were looked at" in each]
+    assert said == [
+        "1 of 14 hard negatives that were looked at are a positive of the same question "
+        f"({train}:1). Drop them from the hard negatives: they teach the opposite of the positives.",
+        "14 of 14 hard negatives that were looked at contain an answer of their question, so that they may well answer it "
+        f"({train}:1, {train}:2, {train}:3). Mine hard negatives with ctl mine, which leaves such passages out.",
+        "13 of 14 questions with answers that were looked at have no positive that contains an answer, by DPR's matcher "
+        f"({train}:2, {train}:3, {train}:4). Look at some: the passage was cut beside the answer, or is the wrong one.",
+    ]
+    first_step = next(at for at, each in enumerate(caplog.messages) if "1 steps" in each)
+    assert (
+        caplog.messages.index(said[0]) > first_step
+    )  # after the line that announces the run, which its log.txt begins with
+
+
+def test_repeated_sentences_are_said_once(
+    plain_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train = tmp_path / "train.txt"
+    train.write_text("\n".join([*sentences(30), *sentences(2)]) + "\n")
+    with caplog.at_level(logging.WARNING):
+        train_simcse(simcse(train, tmp_path / "run", plain_folder, max_steps=1))
+    (said,) = [each for each in caplog.messages if "earlier row" in each]
+    assert said.startswith("2 of 32 rows that were looked at repeat an earlier row")

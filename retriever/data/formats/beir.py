@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
+from retriever.choices import Split
 from retriever.data.beir import BeirFolder
 from retriever.data.files import atomic_file
 from retriever.data.folders import replaced_folder
@@ -15,7 +16,6 @@ from retriever.data.formats.fit import count
 from retriever.data.formats.judged import contexts_of_grades, judgements_of, require_questions
 from retriever.data.formats.model import GRADE, Data, Example, Format, Holds, Report, Source, Target
 from retriever.data.formats.rows import json_text, query_of, read_corpus, rest, write_lines
-from retriever.data.hub import Split
 from retriever.data.json_record import read_records
 from retriever.data.rankings import read_qrels
 from retriever.errors import InputError

@@ -4,9 +4,9 @@ from itertools import islice
 from pathlib import Path
 from typing import get_args
 
-from retriever.choices import DataFormat
+from retriever.choices import DataFormat, Split
 from retriever.data.formats.squad import is_squad
-from retriever.data.hub import Split, at_split, is_hub_name
+from retriever.data.hub import at_split, is_hub_name
 from retriever.data.lines import RECORD_FORMATS, format_of, read_json_objects, read_table
 from retriever.errors import InputError
 

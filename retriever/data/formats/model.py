@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from retriever.choices import DataFormat
-from retriever.data.hub import Split
+from retriever.choices import DataFormat, Split
 from retriever.errors import InputError
 from retriever.records import Passage, Query
 

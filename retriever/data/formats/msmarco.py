@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
+from retriever.choices import Split
 from retriever.data.files import atomic_file
 from retriever.data.folders import replaced_folder
 from retriever.data.formats.groups import NEGATIVE, Groups
@@ -26,7 +27,6 @@ from retriever.data.formats.model import (
     Target,
 )
 from retriever.data.formats.rows import one_line
-from retriever.data.hub import Split
 from retriever.data.lines import read_table, require_some
 from retriever.data.rankings import read_qrels
 from retriever.data.table import check_width

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from retriever.choices import Split
 from retriever.data.corpus import read_passages
 from retriever.data.files import atomic_file
 from retriever.data.formats.model import Context, LocatedPassages, Report
-from retriever.data.hub import Split, at_split
+from retriever.data.hub import at_split
 from retriever.data.json_record import JsonRecord, read_records
 from retriever.data.lines import RECORD_FORMATS, format_of, require_some
 from retriever.errors import InputError

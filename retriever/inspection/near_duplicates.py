@@ -1,0 +1,128 @@
+"""Near-duplicates between training data and texts that are held out: MinHash and LSH propose, exact Jaccard decides."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from retriever.data.shingles import jaccard, shingles
+
+if TYPE_CHECKING:
+    from datasketch import MinHash, MinHashLSH
+
+PERMUTATIONS = 128
+MISSED = 1e-4
+"""A pair just at the threshold is missed by LSH with at most this probability, one above it with less."""
+
+BLOCK = 4096
+"""Training texts that wait to be hashed together."""
+
+Shingles = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A held-out text (its number), the training text most like it so far (its place, the text), and how alike they are."""
+
+    number: int
+    place: int
+    text: str
+    jaccard: float
+
+
+class HeldOut:
+    """Texts that must not be trained on; memory grows with them, not with the training data.
+
+    A training text is compared only if enough of its shingles occur in held-out texts at all: A and B with a Jaccard
+    similarity of t or more share at least t·|A| shingles, so none that counts is passed over.
+
+    Args:
+        threshold: Jaccard similarity, above 0 and at most 1, from which on texts are near-duplicates.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self._texts: list[Shingles] = []
+        self._numbers: dict[Shingles, list[int]] = {}
+        self._vocabulary: set[str] = set()
+        self._waiting: list[tuple[int, str, Shingles]] = []
+        self._best: dict[int, Match] = {}
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def add(self, text: str) -> None:
+        """Hold a text out; all of them before the first training text."""
+        found = shingles(text)
+        self._numbers.setdefault(found, []).append(len(self._texts))
+        self._texts.append(found)
+        self._vocabulary |= found
+
+    def compare(self, place: int, text: str) -> None:
+        """Compare a training text with all that are held out."""
+        found = shingles(text)
+        if not found or len(found & self._vocabulary) < self.threshold * len(found):
+            return
+        for number in self._numbers.get(found, ()):
+            self._keep(Match(number, place, text, 1.0))
+        self._waiting.append((place, text, found))
+        if len(self._waiting) == BLOCK:
+            self._look_up()
+
+    def matches(self) -> list[Match]:
+        """For each held-out text that has one, the training text most like it, the first of equals; in order."""
+        self._look_up()
+        return [self._best[number] for number in sorted(self._best)]
+
+    def _look_up(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if not waiting or self.threshold == 1:
+            return
+        index = self._index
+        for (place, text, found), sketch in zip(
+            waiting, sketches([each[2] for each in waiting]), strict=True
+        ):
+            for candidate in index.query(sketch):
+                alike = jaccard(found, candidate)
+                if self.threshold <= alike < 1:
+                    for number in self._numbers[candidate]:
+                        self._keep(Match(number, place, text, alike))
+
+    def _keep(self, match: Match) -> None:
+        best = self._best.get(match.number)
+        if best is None or match.jaccard > best.jaccard:
+            self._best[match.number] = match
+
+    @cached_property
+    def _index(self) -> "MinHashLSH":
+        from datasketch import MinHashLSH
+
+        index = MinHashLSH(num_perm=PERMUTATIONS, params=bands(self.threshold))
+        distinct = [each for each in self._numbers if each]
+        for each, sketch in zip(distinct, sketches(distinct), strict=True):
+            index.insert(each, sketch, check_duplication=False)
+        return index
+
+
+def sketches(sets: "list[Shingles]") -> "list[MinHash]":
+    """The MinHash of each set."""
+    from datasketch import MinHash
+
+    numbers = [[crc32(each.encode("utf-8", "surrogatepass")) for each in one] for one in sets]
+    same: Callable[[int], int] = int  # they are hashes already
+    return MinHash.bulk(numbers, num_perm=PERMUTATIONS, hashfunc=same)
+
+
+def bands(threshold: float) -> tuple[int, int]:
+    """Bands and rows of LSH: as many rows, so as few wrong candidates, as leave the probability of a miss below ``MISSED``.
+
+    A pair of similarity t falls into one bucket of none of b bands of r rows with probability (1 − t^r)^b (Leskovec,
+    Rajaraman, Ullman, Mining of Massive Datasets, section 3.4).
+    """
+    fitting = [
+        (PERMUTATIONS // rows, rows)
+        for rows in range(1, PERMUTATIONS // 2)
+        if (1 - threshold**rows) ** (PERMUTATIONS // rows) <= MISSED
+    ]
+    return max(fitting, key=lambda each: each[1], default=(PERMUTATIONS, 1))

@@ -1,0 +1,184 @@
+import json
+
+import pytest
+
+from retriever.config.data import DataCheckConfig
+from retriever.errors import InputError
+from retriever.inspection.check import check_data, kind_of_data
+
+CORPUS = "id\ttext\ttitle\n1\tthe cat sat\tcat\n2\tthe dog ran\tdog\n3\tthe cat sat\tcopy\n4\t\tempty\n2\tagain\tx\n"
+
+
+def lines(path, rows):
+    path.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    return path
+
+
+def found(train, **options):
+    report = check_data(DataCheckConfig(train=(train,), **options))
+    return {each.name: each for each in report.findings}
+
+
+def context(text, **more):
+    return {"title": "", "text": text, **more}
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "passages.tsv"
+    path.write_text(CORPUS)
+    return path
+
+
+def test_positives_are_looked_up_in_the_corpus_by_id(tmp_path, corpus):
+    train = lines(
+        tmp_path / "train.jsonl",
+        [
+            {"question": "who sat?", "positive_passage_id": "1"},
+            {"question": "who flew?", "positive_passage_id": "9"},
+            {"question": " ", "positive_passage_id": "1"},
+        ],
+    )
+    findings = found(train, passages=corpus)
+    assert findings["positive_not_in_corpus"].count == 1
+    assert findings["positive_not_in_corpus"].examples[0].place == f"{train}:2"
+    assert (
+        findings["positive_not_in_corpus"].examples[0].text == "positive passage '9' is not in the passages"
+    )
+    assert findings["refused"].total == 3
+    assert [(each.place, each.text) for each in findings["refused"].examples] == [
+        (f"{train}:3", "'question' is empty")
+    ]
+
+
+def test_positives_that_the_file_holds_are_compared_with_the_corpus(tmp_path, corpus):
+    contexts = [
+        context("the cat sat", passage_id="1"),
+        context("The  DOG ran"),
+        context("another text", passage_id="1"),
+        context("nowhere", passage_id="77"),
+    ]
+    rows = [{"question": f"q{n}", "positive_ctxs": [each]} for n, each in enumerate(contexts)]
+    train = lines(tmp_path / "train.jsonl", rows)
+    findings = found(train, passages=corpus)
+    assert [(each.place, each.text) for each in findings["positive_not_in_corpus"].examples] == [
+        (f"{train}:4", "q3")
+    ]
+    assert [each.place for each in findings["passage_differs_from_corpus"].examples] == [f"{train}:3"]
+    assert [each.place for each in findings["id_with_other_text"].examples] == [f"{train}:3"]
+    assert findings["positive_not_in_corpus"].total == 4
+
+
+def test_the_corpus_itself_is_looked_at(tmp_path, corpus):
+    train = lines(tmp_path / "train.jsonl", [{"question": "q", "positive_passage_id": "1"}])
+    findings = found(train, passages=corpus)
+    assert (findings["corpus_id_repeated"].count, findings["corpus_id_repeated"].total) == (1, 5)
+    assert findings["corpus_id_repeated"].examples[0].text == f"first in {corpus}:3"
+    assert [each.place for each in findings["corpus_text_repeated"].examples] == [f"{corpus}:4"]
+    assert [each.place for each in findings["corpus_text_empty"].examples] == [f"{corpus}:5"]
+
+
+def test_positives_by_id_need_the_corpus(tmp_path):
+    train = lines(tmp_path / "train.jsonl", [{"question": "q", "positive_passage_id": "1"}])
+    with pytest.raises(InputError, match="given by id only: pass the corpus with --passages"):
+        found(train)
+
+
+def test_held_out_questions_in_the_training_data_are_found_file_by_file(tmp_path):
+    rows = [{"question": f"who wrote the {n} book of all ?", "positive_ctxs": [context(n)]} for n in "abc"]
+    train = lines(tmp_path / "train.jsonl", rows)
+    dev = lines(tmp_path / "dev.jsonl", [{"question": "Who wrote the A book of all?"}, {"question": "else"}])
+    test = lines(tmp_path / "test.jsonl", [{"question": "so who wrote the b book of all"}])
+    findings = check_data(DataCheckConfig(train=(train,), dev=dev, test=(test,))).findings
+    leaks = [each for each in findings if "test" in each.name]
+    assert [(each.name, each.severity, each.count, each.total, each.of) for each in leaks] == [
+        ("test_question_in_train", "error", 1, 2, f"questions of {dev}"),
+        ("near_test_question_in_train", "warning", 1, 1, f"questions of {test}"),
+    ]
+    assert leaks[0].examples[0].place == f"{dev}:1"
+    assert leaks[0].examples[0].text.endswith(f"= {train}:1: who wrote the a book of all ?")
+    assert "~ (0.83)" in leaks[1].examples[0].text
+
+
+def test_sentences_are_compared_with_sts_files(tmp_path):
+    train = tmp_path / "train.txt"
+    train.write_text("A dog runs.\nsomething else\n")
+    sts = tmp_path / "sts.tsv"
+    sts.write_text("score\tsentence1\tsentence2\n1\tA cat\tA dog runs\n")
+    finding = found(train, test=(sts,))["test_sentence_in_train"]
+    assert (finding.count, finding.total, finding.examples[0].place) == (1, 2, f"{sts}:2")
+
+
+def test_odd_and_overlong_texts_are_counted_once_however_often_they_occur(tmp_path):
+    rows = [{"question": f"q{n}", "positive_ctxs": [context("clichÃ© " + 13_000 * "x")]} for n in range(3)]
+    findings = found(lines(tmp_path / "train.jsonl", rows))
+    assert (findings["mojibake"].count, findings["mojibake"].total) == (1, 4)
+    assert findings["absurdly_long"].count == 1
+
+
+def test_texts_are_cut_where_the_models_own_tokenizer_cuts_them(tmp_path, model_folder):
+    train = tmp_path / "train.txt"
+    train.write_text("the cat\nthe cat sat\nthe cat sat on the snow\n")
+    finding = found(train, model=str(model_folder), max_length=5)["truncated_sentences"]
+    assert (finding.count, finding.total) == (1, 3)  # [CLS] the cat sat [SEP] fits
+    assert finding.examples[0].text == "8 tokens: the cat sat on the snow"
+
+
+def test_the_expected_number_of_false_negatives_is_told(tmp_path):
+    rows = [{"question": f"q{n}", "positive_ctxs": [context("same")]} for n in range(4)]
+    finding = found(lines(tmp_path / "train.jsonl", rows), batch_size=2)["false_in_batch_negatives"]
+    assert (finding.value, finding.severity) == (2.0, "warning")
+
+
+def test_what_a_row_says_is_told_where_all_rows_are_one_line(tmp_path):
+    train = tmp_path / "train.json"
+    rows = [{"question": q, "positive_ctxs": [context("text")]} for q in ("one", "two", "two")]
+    train.write_text(json.dumps(rows))
+    assert found(train)["same_row"].examples[0].text == f"two (first in {train}:1)"
+
+
+def test_a_beir_folder_is_read_with_the_lines_of_its_questions(tmp_path):
+    (tmp_path / "qrels").mkdir()
+    lines(tmp_path / "corpus.jsonl", [{"_id": "d1", "text": "clichÃ©"}])
+    lines(tmp_path / "queries.jsonl", [{"_id": n, "text": "the same"} for n in "abc"])
+    (tmp_path / "qrels/train.tsv").write_text("query-id\tcorpus-id\tscore\nb\td1\t1\nc\td1\t1\n")
+    finding = found(tmp_path)["same_row"]
+    assert finding.examples[0].place == f"{tmp_path / 'queries.jsonl'}:3"
+
+
+def test_good_data_have_no_finding(tmp_path):
+    rows = [{"question": f"q{n}", "positive_ctxs": [context(f"text {n}")]} for n in range(4)]
+    report = check_data(DataCheckConfig(train=(lines(tmp_path / "train.jsonl", rows),)))
+    assert (report.findings, report.rows, report.kind) == ((), 4, "dpr")
+    assert not report.fails("warning")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("a.txt", "x\n", "simcse"),
+        ("a.csv", "a,b\n", "simcse"),
+        ("a.jsonl", '{"question": "x"}', "dpr"),
+        ("a.jsonl", '{"anchor": "x"}', "simcse"),
+        ("a.json", '[{"sent0": "x", "sent1": "y"}]', "simcse"),
+    ],
+)
+def test_the_kind_is_told_by_the_first_record(tmp_path, name, content, kind):
+    (tmp_path / name).write_text(content)
+    assert kind_of_data(tmp_path / name) == kind
+
+
+def test_records_of_neither_kind_are_refused(tmp_path):
+    path = lines(tmp_path / "a.jsonl", [{"text": "x", "label": 1}])
+    with pytest.raises(InputError) as caught:
+        kind_of_data(path)
+    assert str(caught.value) == (
+        f"{path}:1: expected training data with 'question', or with 'anchor' or 'sent0' (found: text, label)"
+    )
+
+
+def test_a_corpus_of_sentences_is_refused(tmp_path, corpus):
+    train = tmp_path / "train.txt"
+    train.write_text("a cat\n")
+    with pytest.raises(InputError, match="passages are the corpus of questions, and these are sentences"):
+        found(train, passages=corpus)
