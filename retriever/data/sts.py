@@ -74,9 +74,7 @@ def sts_files(path: Path, split: Split = "test") -> tuple[str, dict[str, Path]]:
         if split != "test":
             raise InputError(f"no {split} file in this folder: it is a test set of SemEval", path=path)
         return name, paired
-    files = sorted(each for each in path.iterdir() if _is_data(each))
-    if not files:
-        raise InputError("no .tsv, .csv, .jsonl or .json file in this folder", path=path)
+    files = _files_in(path)
     if any(_split_of(file) for file in files):
         return name, {name: _file_of(split, files, path)}
     if split != "test":
@@ -124,6 +122,27 @@ def task_sha256(task: StsTask) -> str:
             row = [subset, pair.first, pair.second, pair.score]
             digest.update(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()
+
+
+def read_sts_pairs(path: Path) -> list[SentencePair]:
+    """Every scored pair of a file, or of all files in a folder, whatever splits they are; formats as ``read_sts_task``.
+
+    SimCSE measures alignment and uniformity on the whole STS benchmark, its train, dev and test pairs.
+
+    Raises:
+        InputError: a file or line that is wrong, no gold score in a file, or a folder without files.
+    """
+    files = (
+        list(senteval_inputs(path).values()) or _files_in(path) if path.is_dir() else [at_split(path, "test")]
+    )
+    return [pair for file in files for _, pair in locate_pairs(file)]
+
+
+def _files_in(folder: Path) -> list[Path]:
+    files = sorted(each for each in folder.iterdir() if _is_data(each))
+    if not files:
+        raise InputError("no .tsv, .csv, .jsonl or .json file in this folder", path=folder)
+    return files
 
 
 def _is_data(path: Path) -> bool:

@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 from cli.main import app as ctl
 from cli.options import add_command
 from retriever.config.evaluation import EvalRetrievalConfig, EvalStsConfig
+from retriever.config.geometry import EvalGeometryConfig
 from retriever.config.index import IndexConfig
 from retriever.config.mining import MineConfig
 from retriever.config.report import InfoConfig, PlotConfig
 from retriever.config.search import SearchConfig
+from retriever.config.slices import EvalSlicesConfig
 from retriever.config.training import TrainDprConfig, TrainSimcseConfig
 from retriever.errors import InputError
 from retriever.settings import Config, setting
@@ -27,6 +29,8 @@ COMMANDS = {
     ("search",): SearchConfig,
     ("eval", "sts"): EvalStsConfig,
     ("eval", "retrieval"): EvalRetrievalConfig,
+    ("eval", "slices"): EvalSlicesConfig,
+    ("eval", "geometry"): EvalGeometryConfig,
     ("info",): InfoConfig,
     ("plot",): PlotConfig,
 }
@@ -245,4 +249,5 @@ def test_help_fits_eighty_columns_and_cuts_no_flag(command):
 
 def test_printing_commands_take_json_and_the_others_do_not():
     with_json = {command for command in COMMANDS if "--json" in help_of(ctl, *command)}
-    assert with_json == {("mine",), ("search",), ("eval", "sts"), ("eval", "retrieval"), ("info",)}
+    evaluations = {command for command in COMMANDS if command[0] == "eval"}
+    assert with_json == {("mine",), ("search",), ("info",), *evaluations}

@@ -1,0 +1,49 @@
+"""``ctl eval slices``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from retriever.choices import SearchMode
+from retriever.config.fusion import ModeConfig
+from retriever.config.groups import TwoEncodersConfig
+from retriever.errors import InputError
+from retriever.settings import setting
+
+CUTOFFS = (1, 5, 20, 100)
+"""The ranks at which retrieval is measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalSlicesConfig(ModeConfig, TwoEncodersConfig):
+    """Slices of a retrieval evaluation"""
+
+    index: Path = setting("The index folder.")
+    questions: Path = setting(
+        "Questions JSONL (with positive_passage_id or answers), or BEIR queries.jsonl with --qrels."
+    )
+    qrels: Path | None = setting("BEIR or TREC qrels.", default=None)
+    against: SearchMode | None = setting(
+        "Another mode of the same index: which questions one of the two answers and the other does not.",
+        default=None,
+    )
+    model: str | None = setting(
+        "The query encoder.",
+        default=None,
+        source="the model that the index was built with, checked by fingerprint",
+    )
+    k: int = setting("A question is answered by the first k passages: 1, 5, 20 or 100.", default=20)
+    bins: int = setting("Bins of lengths and of overlap.", default=4, source="quartiles", at_least=1)
+    least: int = setting(
+        "Questions in a group; smaller groups are merged.",
+        default=30,
+        source="below, an interval says little",
+        at_least=1,
+    )
+    examples: int = setting("Questions shown of each side, with --against.", default=5, at_least=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.k not in CUTOFFS:
+            raise InputError(f"k must be one of {', '.join(map(str, CUTOFFS))}, got {self.k}")
+        if self.against == self.mode:
+            raise InputError(f"against must be another mode than --mode {self.mode}")
