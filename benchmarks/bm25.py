@@ -130,7 +130,7 @@ def search_ours(line: Connection, job: Job) -> None:
     nothing = [np.empty(0, np.int64)] * len(blocks)
     bm25 = Bm25(blocks, nothing, Formula(settings.formula, statistics))
     ids = [str(row) for row in range(job.count)]
-    searcher = Bm25Searcher(bm25, settings.analyser, lambda rows: [ids[row] for row in rows.tolist()])
+    searcher = Bm25Searcher(bm25, settings.analyser, lambda rows: [ids[row] for row in rows.tolist()], int)
     asked = list(texts(job.window, QUESTION_LENGTH, seed=2))
     same_in_turns(line, job, lambda: searcher.search(asked, K))
 

@@ -52,7 +52,7 @@ def open_bm25(opened: OpenIndex) -> Bm25Searcher:
     settings, statistics = load_statistics(opened.generation.bm25)
     blocks, gone = _blocks(opened.path, [each.entry for each in opened.segments], opened.removed)
     bm25 = Bm25(blocks, gone, Formula(settings.formula, statistics))
-    return Bm25Searcher(bm25, settings.analyser, opened.ids_of)
+    return Bm25Searcher(bm25, settings.analyser, opened.ids_of, lambda id: int(opened.row_of([id])[0]))
 
 
 def _blocks(

@@ -58,7 +58,12 @@ def bm25_of(
     require_words(blocks)
     nothing = [np.empty(0, np.int64)] * len(blocks)
     bm25 = Bm25(blocks, nothing, Formula(formula, Statistics.of(blocks, nothing)))
-    return Bm25Searcher(bm25, analyser, lambda rows: [passages[row].id for row in rows.tolist()])
+    return Bm25Searcher(
+        bm25,
+        analyser,
+        ids_of=lambda rows: [passages[row].id for row in rows.tolist()],
+        row_of=lambda id: next((row for row, each in enumerate(passages) if each.id == id), -1),
+    )
 
 
 def count_blocks(

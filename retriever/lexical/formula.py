@@ -104,7 +104,7 @@ class Formula:
         return found
 
     def weights(
-        self, idf: float, counts: NDArray[np.uint16], norms: NDArray[np.float64]
+        self, idf: float, counts: NDArray[np.integer], norms: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """(P,) what a word adds to passages that hold it ``counts`` times."""
         above = self.parameters.k1 + 1 if self.name == "okapi" else 1.0

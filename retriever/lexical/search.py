@@ -3,11 +3,13 @@
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retriever.data.hashes import hashes_of
+from retriever.errors import InputError
 from retriever.lexical.analyser import Analyser
 from retriever.lexical.block import Block
 from retriever.lexical.formula import Formula
@@ -69,6 +71,16 @@ class Bm25:
             order = np.argsort(-scores, kind="stable")[:k]  # of equal ones those of the earlier block first
             rows, scores, start = rows[order], scores[order], start + len(block)
         return rows, scores
+
+    def shares(self, words: Sequence[str], row: int) -> NDArray[np.float64]:
+        """(n,) what each word adds to the score of a passage: their sum is its score; NaN for words that it does not hold."""
+        ends = np.cumsum([len(each) for each in self._blocks])
+        number = int(np.searchsorted(ends, row, side="right"))
+        block, hashes = self._blocks[number], hashes_of(words)
+        own = row - int(ends[number]) + len(block)
+        counts = np.array([block.count_in(own, place) for place in block.places(hashes)])
+        weights = self._formula.idf(hashes) * self._formula.weights(1.0, counts, self._norm(number)[own])
+        return np.where(counts > 0, weights, np.nan)
 
     def _best_of(
         self, number: int, words: NDArray[np.uint64], factors: NDArray[np.float64], k: int, floor: float
@@ -171,12 +183,17 @@ class Bm25Searcher:
         bm25: scores rows.
         analyser: cuts questions into words as the passages were.
         ids_of: rows → ids.
+        row_of: id → row; -1 where there is no such passage.
     """
 
     def __init__(
-        self, bm25: Bm25, analyser: Analyser, ids_of: Callable[[NDArray[np.int64]], Sequence[str]]
+        self,
+        bm25: Bm25,
+        analyser: Analyser,
+        ids_of: Callable[[NDArray[np.int64]], Sequence[str]],
+        row_of: Callable[[str], int],
     ) -> None:
-        self._bm25, self._analyser, self._ids_of = bm25, analyser, ids_of
+        self._bm25, self._analyser, self._ids_of, self._row_of = bm25, analyser, ids_of, row_of
 
     def search(self, queries: Sequence[str], k: int) -> list[Ranking]:
         """One ranking per query: the best k passages of those that share a word with it."""
@@ -185,6 +202,26 @@ class Bm25Searcher:
         found = [self._bm25.best(self._analyser(query), k) for query in queries]
         ids = iter(self._ids_of(np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in found)])))
         return [Ranking([next(ids) for _ in rows], scores) for rows, scores in found]
+
+    def explain(self, query: str, passage_id: str) -> list[tuple[str, float]]:
+        """Which words of a query made the score of a passage.
+
+        Returns:
+            The words that the passage holds, in lower case, each once, with what it adds to the score: largest first, equal ones
+            in the order of the query. Their sum is the score, whether or not a search finds the passage among its k best.
+
+        Raises:
+            InputError: no such passage.
+        """
+        row = self._row_of(passage_id)
+        if row < 0:
+            raise InputError(f"no passage '{passage_id}' in the index")
+        words = self._analyser(query)
+        shares: dict[str, float] = {}
+        for word, share in zip(words, self._bm25.shares(words, row).tolist(), strict=True):
+            if not isnan(share):
+                shares[word] = shares.get(word, 0.0) + share
+        return sorted(shares.items(), key=lambda each: -each[1])
 
 
 def _floor(block: Block, scores: NDArray[np.float32], spans: Sequence[slice], k: int) -> float:

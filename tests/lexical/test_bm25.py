@@ -153,6 +153,43 @@ def test_removing_passages_is_counting_without_them(
     np.testing.assert_allclose(scores, expected.scores, rtol=1e-9, atol=1e-12)
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    corpus=corpora, query=queries, formula=st.sampled_from(["okapi", "lucene"]), per_block=st.integers(1, 9)
+)
+def test_the_shares_of_the_words_add_up_to_the_score(
+    corpus: list[str], query: str, formula: str, per_block: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bm25, "SMALL", 0)
+        patch.setattr(bm25, "PASSAGES_PER_BLOCK", per_block)
+        searcher = searcher_of(corpus, formula=formula)
+    [ranking] = searcher.search([query], len(corpus))
+    scores = dict(zip(ranking.ids, ranking.scores, strict=True))
+    for row, text in enumerate(corpus):
+        shares = searcher.explain(query, f"p{row}")
+        assert {word for word, _ in shares} == set(Analyser()(query)) & set(Analyser()(text))
+        assert len(shares) == len(dict(shares))
+        assert sum(share for _, share in shares) == pytest.approx(scores.get(f"p{row}", 0), abs=1e-9)
+
+
+def test_the_share_of_a_word_is_that_of_a_query_of_it_alone() -> None:
+    searcher = searcher_of(["oil price oil", "oil war", "peace", "qatar", "embargo war", "who"])
+    [alone], [twice] = (
+        [each.scores[0] for each in searcher.search([word], 1)] for word in ("price", "oil oil")
+    )
+    assert searcher.explain("The Oil price, oil and war", "p0") == [
+        ("oil", pytest.approx(twice)),
+        ("price", pytest.approx(alone)),
+    ]
+
+
+def test_a_passage_that_is_not_there_cannot_be_explained() -> None:
+    with pytest.raises(InputError) as error:
+        searcher_of(["oil"]).explain("oil", "p1")
+    assert str(error.value) == "no passage 'p1' in the index"
+
+
 def test_our_counting_gives_the_bytes_of_rank_bm25s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     passages = passages_of(["oil price", "", "war war", "oil"])
     for name, small in (("theirs", 10), ("ours", 0)):
