@@ -54,6 +54,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "regex": ("retriever.data.answers",),
     "rank_bm25": ("retriever.lexical",),
     "bm25s": ("retriever.lexical",),
+    "numba": ("retriever.lexical.kernel",),
     "scipy": ("retriever.evaluation",),
     "sklearn": ("retriever.evaluation",),
     "pytrec_eval": ("retriever.evaluation",),
@@ -72,7 +73,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "marshal": (),
     "shelve": (),
 }
-LAZY = {"accelerate", "datasets", "matplotlib", "sentence_transformers"}  # imported inside functions only
+LAZY = {
+    "accelerate",
+    "datasets",
+    "matplotlib",
+    "numba",
+    "sentence_transformers",
+}  # imported inside functions only
 GROUND = {"errors", "choices", "records", "presets", "settings", "protocols"}
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
 from retriever.errors import InputError
-from retriever.lexical import bm25, search
+from retriever.lexical import bm25, columns, search
 from retriever.lexical.analyser import Analyser
 from retriever.lexical.block import Block
 from retriever.lexical.bm25 import (
@@ -70,7 +70,7 @@ def test_scores_equal_bm25okapi(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bm25, "SMALL", 1000 if small else 0)
         patch.setattr(bm25, "PASSAGES_PER_BLOCK", per_block)
-        patch.setattr(search, "FREQUENT", frequent)
+        patch.setattr(columns, "FREQUENT", frequent)
         [ranking] = searcher_of(corpus).search([query], len(corpus))
         [best] = searcher_of(corpus).search([query], 3)
     assert best.ids == ranking.ids[:3]
@@ -146,7 +146,7 @@ def test_removing_passages_is_counting_without_them(
         rows = [row - number * per_block for row in sorted(gone) if row // per_block == number]
         removed.append(np.array([row for row in rows if row < len(texts)], np.int64))
     statistics = Statistics.of(blocks, removed)
-    rows, scores = Bm25(blocks, removed, Formula("okapi", statistics)).best(analyser(query), 50)
+    [(rows, scores)] = Bm25(blocks, removed, Formula("okapi", statistics)).best([analyser(query)], 50)
     left = [row for row in range(len(corpus)) if row not in gone]
     [expected] = searcher_of([corpus[row] for row in left]).search([query], 50)
     assert [f"p{left.index(row)}" for row in rows] == list(expected.ids)
