@@ -7,7 +7,10 @@ from retriever.lexical.block import Block
 from retriever.lexical.formula import Formula
 
 FREQUENT = 10
-"""A word that more than one in so many passages of a block hold has a column."""
+"""A word that more than one in so many passages of a block hold may have a column."""
+
+WORTH = 4
+"""It has one from this question on that asks for it: to make one takes about as long as adding its postings so often."""
 
 LEVELS = 254
 """Of the weights of a column, rounded up: a byte each."""
@@ -34,21 +37,32 @@ class Columns:
         self.norms = formula.norms(block.lengths).astype(np.float32)
         self.levels, self.counts = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
         self.steps = np.zeros(len(self._places))
+        self._questions = np.zeros(len(self._places), np.int64)
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory."""
         return self.norms.nbytes + int(np.count_nonzero(self.steps)) * 3 * len(self._block)
 
-    def of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(n,) numbers of the columns of words at these places of the block; -1 for a word without one, or place -1."""
+    def of(self, places: NDArray[np.int64], questions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The columns of words.
+
+        Args:
+            places: (n,) of different words in the block; -1: a word that it does not know.
+            questions: (n,) how many ask for each now.
+
+        Returns:
+            (n,) number of each one's column; -1 where it has none.
+        """
         if not len(self._places):
             return np.full(len(places), -1)
         numbers = np.searchsorted(self._places, places).clip(max=len(self._places) - 1)
-        numbers[self._places[numbers] != places] = -1
-        for each in np.unique(numbers[numbers >= 0]).tolist():
-            if not self.steps[each]:
+        there = self._places[numbers] == places
+        self._questions[numbers[there]] += questions[there]
+        for each in numbers[there].tolist():
+            if self._questions[each] >= WORTH and not self.steps[each]:
                 self._make(each)
+        numbers[~there | (self.steps[numbers] == 0)] = -1
         return numbers
 
     def _make(self, number: int) -> None:

@@ -73,10 +73,13 @@ class Bm25:
         hashes = hashes_of(vocabulary)
         idf = self._formula.idf(hashes)
         asked = [_Asked.of([vocabulary[word] for word in each], list(each.values()), idf) for each in counted]
+        questions = np.bincount(
+            np.concatenate([NOTHING[0], *(each.words for each in asked)]), minlength=len(hashes)
+        )
         found: list[Found] = [NOTHING] * len(queries)
         start = 0
         for number, block in enumerate(self._blocks):
-            opened = _Opened.of(block, self._gone[number], self._columns_of(number), hashes, self._formula)
+            opened = self._open(number, hashes, questions)
             for query, each in enumerate(asked):
                 rows, scores = found[query]
                 floor = float(scores[-1]) if len(scores) == k else -np.inf
@@ -89,13 +92,11 @@ class Bm25:
     def shares(self, words: Sequence[str], row: int) -> NDArray[np.float64]:
         """(n,) what each word adds to the score of a passage: their sum is its score; NaN for words that it does not hold."""
         ends = np.cumsum([len(each) for each in self._blocks])
-        number = int(np.searchsorted(ends, row, side="right"))
-        block, hashes = self._blocks[number], hashes_of(words)
-        opened = _Opened.of(block, self._gone[number], self._columns_of(number), hashes, self._formula)
+        number, hashes = int(np.searchsorted(ends, row, side="right")), hashes_of(words)
+        own = row - int(ends[number]) + len(self._blocks[number])
+        opened = self._open(number, hashes, np.zeros(len(hashes), np.int64))
         asked = _Asked(np.arange(len(words)), self._formula.idf(hashes))
-        weights, counts = self._weights(
-            opened, asked, np.array([row - int(ends[number]) + len(block)], np.int32)
-        )
+        weights, counts = self._weights(opened, asked, np.array([own], np.int32))
         return np.where(counts > 0, weights, np.nan)[:, 0]
 
     def _best_of(self, opened: "_Opened", asked: "_Asked", k: int, floor: float) -> Found:
@@ -125,11 +126,10 @@ class Bm25:
             reached = _kth_largest(of_some, k) * margin - rounding if len(of_some) >= k else -np.inf
             return max(TINY, max(floor, reached) * margin - 2 * 10.0**-PLACES)
 
-        sizes = zip(opened.sizes[asked.words].tolist(), asked.words.tolist(), strict=True)
-        _, rarest = min(
-            (each for each in sizes if each[0] >= k), default=(0, asked.words[0])
-        )  # which scores highest
-        sample = bounds[words.rows[words.starts[rarest] : words.stops[rarest]]]
+        # The passages of a rare word score high; the k-th best of just k of them is a low bound, that of 2 k a good one.
+        sizes = sorted(zip(opened.sizes[asked.words].tolist(), asked.words.tolist(), strict=True))
+        _, word = next((each for each in sizes if each[0] >= 2 * k), sizes[-1])
+        sample = bounds[words.rows[words.starts[word] : words.stops[word]]]
         rows = self._kernel.reaching(bounds, lowest(sample))
         if len(rows) > k:
             of_rows = bounds[rows]
@@ -144,13 +144,29 @@ class Bm25:
         norms = self._formula.norms(opened.lengths[rows])
         return self._formula.weights(asked.factors[:, None], counts, norms), counts
 
-    def _columns_of(self, number: int) -> Columns:
-        """Of a block; others give way to it."""
-        columns = self._columns.pop(number, None) or Columns(self._blocks[number], self._formula)
+    def _open(self, number: int, hashes: NDArray[np.uint64], questions: NDArray[np.int64]) -> "_Opened":
+        """A block, for so many questions that ask for each word; the columns of others give way to its own."""
+        block, formula = self._blocks[number], self._formula
+        columns = self._columns.pop(number, None) or Columns(block, formula)
         while self._columns and sum(each.nbytes for each in self._columns.values()) > CACHED_BYTES:
             self._columns.popitem(last=False)
         self._columns[number] = columns
-        return columns
+        places = block.places(hashes)
+        starts, stops = block.starts[places], block.starts[places + 1]
+        stops = np.where(places < 0, starts, stops)
+        numbers = columns.of(places, questions)
+        steps = np.append(columns.steps, 0.0)[numbers]
+        rows, counts = _read_only(block.rows), _read_only(block.counts)
+        return _Opened(
+            words=WordsInBlock(rows, counts, starts, stops, numbers, columns.levels, columns.counts),
+            sizes=stops - starts,
+            scales=np.where(numbers < 0, formula.above, steps),
+            steps=steps,
+            lengths=block.lengths,
+            norms=columns.norms,
+            gone=self._gone[number],
+            bounds=np.empty(len(block), np.float32),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,40 +192,6 @@ class _Opened:
     norms: NDArray[np.float32]
     gone: NDArray[np.int64]
     bounds: NDArray[np.float32]
-
-    @classmethod
-    def of(
-        cls,
-        block: Block,
-        gone: NDArray[np.int64],
-        columns: Columns,
-        hashes: NDArray[np.uint64],
-        formula: Formula,
-    ) -> "_Opened":
-        """Look the words up."""
-        places = block.places(hashes)
-        starts, stops = block.starts[places], block.starts[places + 1]
-        stops = np.where(places < 0, starts, stops)
-        numbers = columns.of(places)
-        steps = np.append(columns.steps, 0.0)[numbers]
-        return cls(
-            WordsInBlock(
-                _read_only(block.rows),
-                _read_only(block.counts),
-                starts,
-                stops,
-                numbers,
-                columns.levels,
-                columns.counts,
-            ),
-            stops - starts,
-            np.where(numbers < 0, formula.above, steps),
-            steps,
-            block.lengths,
-            columns.norms,
-            gone,
-            np.empty(len(block), np.float32),
-        )
 
 
 @dataclass(frozen=True, slots=True)

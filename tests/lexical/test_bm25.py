@@ -71,6 +71,7 @@ def test_scores_equal_bm25okapi(
         patch.setattr(bm25, "SMALL", 1000 if small else 0)
         patch.setattr(bm25, "PASSAGES_PER_BLOCK", per_block)
         patch.setattr(columns, "FREQUENT", frequent)
+        patch.setattr(columns, "WORTH", 1)
         [ranking] = searcher_of(corpus).search([query], len(corpus))
         [best] = searcher_of(corpus).search([query], 3)
     assert best.ids == ranking.ids[:3]
@@ -121,6 +122,7 @@ def test_a_large_corpus_gives_bm25okapis_first_k(monkeypatch: pytest.MonkeyPatch
     by_rank_bm25 = searcher_of(texts).search(queries, 50)
     monkeypatch.setattr(bm25, "SMALL", 0)
     monkeypatch.setattr(bm25, "TOKENS_PER_BLOCK", 7000)
+    monkeypatch.setattr(columns, "WORTH", 2)
     monkeypatch.setattr(search, "CACHED_BYTES", 50_000)
     searcher = searcher_of(texts)
     for query, ranking, same in zip(queries, searcher.search(queries, 50), by_rank_bm25, strict=True):
