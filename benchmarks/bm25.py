@@ -27,7 +27,8 @@ from _alternation import Worker, alternate, begin, compared, say, take_turns
 from _command import Cases, arguments, chosen, report
 from numpy.typing import NDArray
 
-from retriever.lexical.analyser import WORD, Analyser
+from retriever.lexical.analyser import Analyser
+from retriever.lexical.words import WORD
 from retriever.protocols import no_progress
 from retriever.records import Passage
 

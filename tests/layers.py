@@ -55,6 +55,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "rank_bm25": ("retriever.lexical",),
     "bm25s": ("retriever.lexical",),
     "numba": ("retriever.lexical.kernel",),
+    "Stemmer": ("retriever.lexical.stemming",),
+    "stop_words": ("retriever.lexical.stop_words",),
     "scipy": ("retriever.evaluation",),
     "sklearn": ("retriever.evaluation",),
     "pytrec_eval": ("retriever.evaluation",),
@@ -78,6 +80,8 @@ LAZY = {
     "datasets",
     "matplotlib",
     "numba",
+    "Stemmer",
+    "stop_words",
     "sentence_transformers",
 }  # imported inside functions only
 GROUND = {"errors", "choices", "records", "presets", "settings", "protocols"}

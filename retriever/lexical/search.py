@@ -250,7 +250,7 @@ class Bm25Searcher:
         """Which words of a query made the score of a passage.
 
         Returns:
-            The words that the passage holds, in lower case, each once, with what it adds to the score: largest first, equal ones
+            The words that the passage holds, in lower case and not stemmed, each once, with what it adds to the score: largest first, equal ones
             in the order of the query. Their sum is the score, whether or not a search finds the passage among its k best.
 
         Raises:
@@ -259,11 +259,12 @@ class Bm25Searcher:
         row = self._row_of(passage_id)
         if row < 0:
             raise InputError(f"no passage '{passage_id}' in the index")
-        words = self._analyser(query)
+        pairs = self._analyser.pairs(query)
+        of_words = self._bm25.shares([word for _, word in pairs], row).tolist()
         shares: dict[str, float] = {}
-        for word, share in zip(words, self._bm25.shares(words, row).tolist(), strict=True):
+        for (written, _), share in zip(pairs, of_words, strict=True):
             if not isnan(share):
-                shares[word] = shares.get(word, 0.0) + share
+                shares[written] = shares.get(written, 0.0) + share
         return sorted(shares.items(), key=lambda each: -each[1])
 
 

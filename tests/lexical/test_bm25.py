@@ -302,7 +302,10 @@ def test_statistics_come_back(tmp_path: Path) -> None:
     assert (manifest["k1"], manifest["b"]) == (0.9, 0.4)
     for change, message in [
         ({"format": 1}, "expected BM25 format 2, found 1: build the index again"),
-        ({"analyser": {"stop_words": "x"}}, "stop_words must be 'english' or null, got 'x'"),
+        (
+            {"analyser": {"stop_words": "x"}},
+            "stop_words must be 'english', null or a list of words with a name, got 'x'",
+        ),
     ]:
         (tmp_path / "bm25.json").write_text(json.dumps(manifest | change))
         with pytest.raises(InputError) as error:
