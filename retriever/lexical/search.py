@@ -85,7 +85,7 @@ class Bm25:
                 floor = float(scores[-1]) if len(scores) == k else -np.inf
                 own, of_own = self._best_of(opened, each, k, floor) if len(each.words) else NOTHING
                 if len(own):
-                    found[query] = _first(np.append(rows, own + start), np.append(scores, of_own), k)
+                    found[query] = _first([rows, own + start], [scores, of_own], k)
             start += len(block)
         return found
 
@@ -95,13 +95,13 @@ class Bm25:
         number, hashes = int(np.searchsorted(ends, row, side="right")), hashes_of(words)
         own = row - int(ends[number]) + len(self._blocks[number])
         opened = self._open(number, hashes, np.zeros(len(hashes), np.int64))
-        asked = _Asked(np.arange(len(words)), self._formula.idf(hashes))
+        asked = _Asked(np.arange(len(words)), self._formula.idf(hashes), positive=False)
         weights, counts = self._weights(opened, asked, np.array([own], np.int32))
         return np.where(counts > 0, weights, np.nan)[:, 0]
 
     def _best_of(self, opened: "_Opened", asked: "_Asked", k: int, floor: float) -> Found:
         """Of one block: rows in rising order, with the k best among them, and their scores."""
-        if (asked.factors > 0).all():
+        if asked.positive:
             rows = self._may_be_best(opened, asked, k, floor)
         else:  # weights of 0 or below: a score says nothing about whether a word occurred
             postings = opened.words
@@ -201,10 +201,12 @@ class _Asked:
     Attributes:
         words: (n,) int64, their numbers among those of all queries.
         factors: (n,) float64, idf, times how often the query has the word.
+        positive: whether all factors are.
     """
 
     words: NDArray[np.int64]
     factors: NDArray[np.float64]
+    positive: bool
 
     @classmethod
     def of(cls, words: Sequence[int], times: Sequence[int], idf: NDArray[np.float64]) -> "_Asked":
@@ -212,7 +214,8 @@ class _Asked:
         numbers = np.array(words, np.int64)
         factors = idf[numbers] * times
         known = ~np.isnan(factors)
-        return cls(numbers[known], factors[known])
+        factors = factors[known]
+        return cls(numbers[known], factors, bool((factors > 0).all()))
 
 
 class Bm25Searcher:
@@ -275,10 +278,11 @@ def _read_only(array: NDArray[T]) -> NDArray[T]:
     return view
 
 
-def _first(rows: NDArray[np.int64], scores: NDArray[np.float64], k: int) -> Found:
-    """The k best, of equal ones the earlier."""
-    order = np.argsort(-scores, kind="stable")[:k]
-    return rows[order], scores[order]
+def _first(rows: list[NDArray[np.int64]], scores: list[NDArray[np.float64]], k: int) -> Found:
+    """The k best of all, of equal ones the earlier."""
+    all_rows, all_scores = np.concatenate(rows), np.concatenate(scores)
+    order = np.argsort(-all_scores, kind="stable")[:k]
+    return all_rows[order], all_scores[order]
 
 
 def _kth_largest(values: NDArray[np.float32], k: int) -> float:
