@@ -12,6 +12,7 @@ from retriever.errors import InputError
 
 if TYPE_CHECKING:
     from retriever.index.layout import Manifest
+    from retriever.index.opened import OpenIndex
 
 
 def info(config: InfoConfig, as_json: bool = False) -> None:
@@ -49,7 +50,8 @@ def facts_of(name: str) -> tuple[str, Mapping[str, object]]:
     if (folder / "CURRENT").is_file() or (folder / "shards").is_dir():
         from retriever.index.opened import OpenIndex
 
-        return "index", index_facts(OpenIndex.open(folder).manifest)
+        opened = OpenIndex.open(folder)
+        return "index", {**index_facts(opened.manifest), **bm25_facts(opened)}
     if (folder / "config.json").is_file() and (folder / "model").is_dir():
         return "run", run_facts(folder)
     return "model", model_facts(name)
@@ -63,6 +65,16 @@ def index_facts(manifest: "Manifest") -> dict[str, object]:
         "segments": [{"name": each.name, "count": each.count} for each in manifest.segments],
         "files": {"number": len(files), "bytes": sum(each["bytes"] for each in files)},
     }
+
+
+def bm25_facts(index: "OpenIndex") -> dict[str, object]:
+    """With which formula and of which words it is searched, if it is by BM25."""
+    from retriever.index.bm25 import settings_of
+
+    settings = settings_of(index)
+    if settings is None:
+        return {}
+    return {"bm25_formula": settings.formula, "bm25_words": settings.analyser.describe()}
 
 
 def model_facts(name: str) -> dict[str, object]:

@@ -59,6 +59,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "pypdf": ("retriever.data.documents.pdf",),
     "rank_bm25": ("retriever.lexical",),
     "bm25s": ("retriever.lexical",),
+    "numba": ("retriever.lexical.kernel",),
+    "Stemmer": ("retriever.lexical.stemming",),
+    "stop_words": ("retriever.lexical.stop_words",),
     "scipy": ("retriever.evaluation",),
     "sklearn": ("retriever.evaluation",),
     "pytrec_eval": ("retriever.evaluation",),
@@ -83,8 +86,11 @@ LAZY = {
     "datasketch",
     "markdown_it",
     "matplotlib",
+    "numba",
     "pypdf",
     "selectolax",
+    "Stemmer",
+    "stop_words",
     "sentence_transformers",
 }  # imported inside functions only
 GROUND = {"errors", "choices", "records", "presets", "settings", "protocols"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from retriever.choices import PoolingRequest, Precision, TrackerName
+from retriever.choices import Bm25Formula, PoolingRequest, Precision, TrackerName
 from retriever.errors import InputError
 from retriever.settings import Config, setting
 
@@ -53,6 +53,32 @@ class TwoEncodersConfig(DeviceConfig):
         "two models.",
         default=None,
         source="the same model for both; for an index that exists, what it was built with",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bm25Config(Config):
+    """BM25"""
+
+    bm25_formula: Bm25Formula = setting(
+        "okapi: rank-bm25's BM25Okapi (k1 1.5, b 0.75, ε 0.25); lucene: Lucene's (k1 0.9, b 0.4, as in the DPR paper).",
+        default="okapi",
+    )
+    bm25_stemmer: str | None = setting(
+        "Snowball's stems in a language: english, german and 30 more (extra: languages).",
+        default=None,
+        source="words as they are",
+    )
+    bm25_stop_words: str | None = setting(
+        "none, a language (extra: languages; english: Lucene's 33 words), or a file of one word a line. They are dropped from "
+        "passages and questions.",
+        default=None,
+        source="the stemmer's language; without one english; with --bm25-tokenizer none",
+    )
+    bm25_tokenizer: Path | None = setting(
+        "A tokenizer.json that cuts texts into words, for languages without spaces; the index keeps a copy.",
+        default=None,
+        source="runs of letters and digits, in lower case",
     )
 
 

@@ -1,17 +1,16 @@
 """``ctl encode``, ``ctl index`` and what is below it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from retriever.choices import (
-    Bm25Formula,
     IndexRecipe,
     PassageFormat,
     PoolingRequest,
     RecipeRequest,
     VectorType,
 )
-from retriever.config.groups import TwoEncodersConfig
+from retriever.config.groups import Bm25Config, TwoEncodersConfig
 from retriever.errors import InputError
 from retriever.settings import Config, setting
 
@@ -66,7 +65,7 @@ class EncodeConfig(EncodingConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexConfig(EncodingConfig):
+class IndexConfig(Bm25Config, EncodingConfig):
     """Index"""
 
     output: Path = setting(
@@ -106,16 +105,13 @@ class IndexConfig(EncodingConfig):
         source="the first words of 500 passages stand in for questions",
     )
     bm25: bool = setting("Also build a BM25 index, for --mode bm25 and hybrid.", default=False)
-    bm25_formula: Bm25Formula = setting(
-        "okapi: rank-bm25's BM25Okapi (k1 1.5, b 0.75, ε 0.25); lucene: Lucene's (k1 0.9, b 0.4, as in the DPR paper).",
-        default="okapi",
-    )
     keep_shards: bool = setting("Keep the shard files after the index is built.", default=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.bm25 and self.bm25_formula != type(self).bm25_formula:
-            raise InputError("bm25_formula is of the BM25 index, which is not asked for: add --bm25")
+        for each in () if self.bm25 else fields(Bm25Config):
+            if getattr(self, each.name) != each.default:
+                raise InputError(f"{each.name} is of the BM25 index, which is not asked for: add --bm25")
 
 
 @dataclass(frozen=True, kw_only=True)

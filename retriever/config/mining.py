@@ -1,10 +1,9 @@
 """``ctl mine``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-from retriever.choices import Bm25Formula
-from retriever.config.groups import DeviceConfig
+from retriever.config.groups import Bm25Config, DeviceConfig
 from retriever.errors import InputError
 from retriever.settings import Config, setting
 
@@ -74,7 +73,7 @@ class FilterConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MineConfig(FilterConfig, DeviceConfig):
+class MineConfig(FilterConfig, Bm25Config, DeviceConfig):
     """Mining"""
 
     questions: Path = setting(
@@ -106,10 +105,6 @@ class MineConfig(FilterConfig, DeviceConfig):
         "The hard negatives that the questions have stay, before the mined ones: for a second round.",
         default=False,
     )
-    bm25_formula: Bm25Formula = setting(
-        "okapi: rank-bm25's BM25Okapi (k1 1.5, b 0.75, ε 0.25); lucene: Lucene's (k1 0.9, b 0.4, as in the DPR paper).",
-        default="okapi",
-    )
     cache: Path | None = setting(
         "Where passages, counted words, vectors and searches are kept, so that other filters take seconds; may be deleted.",
         default=None,
@@ -134,8 +129,9 @@ class MineConfig(FilterConfig, DeviceConfig):
             raise InputError(
                 "passages is required with --searcher bm25; INDEX@bm25 searches the words of an index"
             )
-        if BM25 not in self.searchers() and self.bm25_formula != type(self).bm25_formula:
-            raise InputError("bm25_formula is of --searcher bm25, which is not asked for")
+        for each in () if BM25 in self.searchers() else fields(Bm25Config):
+            if getattr(self, each.name) != each.default:
+                raise InputError(f"{each.name} is of --searcher bm25, which is not asked for")
 
     def searchers(self) -> tuple[str, ...]:
         """The searchers, those that are the default among them."""

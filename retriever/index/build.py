@@ -44,7 +44,7 @@ from retriever.index.recall import DEPTH, Truth
 from retriever.index.recipes import RECIPES, Settings
 from retriever.index.workers import PassageModel
 from retriever.index.writing import put_into_force, write_segment, writer
-from retriever.lexical.analyser import Analyser
+from retriever.lexical.analyser import analyser_of
 from retriever.lexical.bm25 import Bm25Settings
 from retriever.protocols import Progress, no_progress
 from retriever.readable import readable_bytes
@@ -64,6 +64,7 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
     """
     config = _as_in_folder(config)
     _require_free(config.output)
+    bm25 = _bm25_of(config)
     questions = read_question_texts(config.questions)  # what is wrong with them is said before the encoding
     model = PassageModel.of(config).load()
     logger.info(model.describe())
@@ -73,7 +74,6 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
     with _held(config.vectors), writer(config.output):
         _require_free(config.output)  # another build may have been faster
         _mark_kept(config)
-        bm25 = Bm25Settings(config.bm25_formula, Analyser()) if config.bm25 else None
         planned = _Planned(config, model.dimension)
         segment, parts = write_segment(
             config.output,
@@ -119,6 +119,16 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
         )
         put_into_force(config.output, manifest, np.empty(0, np.int64), bm25)
     return config.output
+
+
+def _bm25_of(config: IndexConfig) -> Bm25Settings | None:
+    """With which BM25 the passages will be searched; None: with none."""
+    if not config.bm25:
+        return None
+    analyser = analyser_of(
+        stemmer=config.bm25_stemmer, stop_words=config.bm25_stop_words, tokenizer=config.bm25_tokenizer
+    )
+    return Bm25Settings(config.bm25_formula, analyser)
 
 
 class _Planned:

@@ -66,17 +66,20 @@ class Block:
             raise ValueError("two words have the same 64-bit hash")
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
+        num_rows = max(1, len(lengths))
         keys = place[ids]  # (tokens,) word and passage as one number, sorted by both
-        keys *= max(1, len(lengths))
+        keys *= num_rows
         keys += np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
         keys.sort()
-        first = np.flatnonzero(np.diff(keys, prepend=-1))  # (P,) of each run of equal keys
-        counts = np.diff(first, append=len(keys))
-        word, rows = np.divmod(keys[first], max(1, len(lengths)))
-        starts = np.zeros(len(words) + 1, np.int64)
-        np.cumsum(np.bincount(word, minlength=len(words)), out=starts[1:])
-        most = np.iinfo(np.uint16).max
-        return cls(words, starts, rows.astype(np.int32), np.minimum(counts, most).astype(np.uint16), lengths)
+        is_first = np.ones(len(keys), bool)  # of each run of equal keys
+        np.not_equal(keys[1:], keys[:-1], out=is_first[1:])
+        first = np.flatnonzero(is_first)  # (P,)
+        keys = keys[first]
+        counts = np.minimum(np.diff(first, append=len(ids)), np.iinfo(np.uint16).max).astype(np.uint16)
+        del first, is_first
+        starts = np.searchsorted(keys, np.arange(len(words) + 1) * num_rows)
+        keys %= num_rows
+        return cls(words, starts, keys.astype(np.int32), counts, lengths)
 
     def save(self, folder: Path) -> None:
         """Write the arrays into an existing folder."""

@@ -75,10 +75,14 @@ class Formula:
     Args:
         name: okapi or lucene.
         statistics: of all passages.
+
+    Attributes:
+        above: the factor above the fraction: k1 + 1, or 1.
     """
 
     def __init__(self, name: Bm25Formula, statistics: Statistics) -> None:
         self.name, self.parameters, self.statistics = name, PARAMETERS[name], statistics
+        self.above = self.parameters.k1 + 1 if name == "okapi" else 1.0
         n, total = statistics.frequencies, statistics.num_passages
         if name == "lucene":
             self._idf = np.log1p((total - n + 0.5) / (n + 0.5))
@@ -104,9 +108,8 @@ class Formula:
         return found
 
     def weights(
-        self, idf: float, counts: NDArray[np.integer], norms: NDArray[np.float64]
+        self, idf: float | NDArray[np.float64], counts: NDArray[np.uint16], norms: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """(P,) what a word adds to passages that hold it ``counts`` times."""
-        above = self.parameters.k1 + 1 if self.name == "okapi" else 1.0
-        found: NDArray[np.float64] = idf * (counts * above / (counts + norms))
+        """What words add to passages that hold them ``counts`` times; any shapes that NumPy broadcasts."""
+        found: NDArray[np.float64] = idf * (counts * self.above / (counts + norms))
         return found

@@ -1,9 +1,11 @@
-"""Ranking passages by BM25, block by block, the best of all merged."""
+"""Ranking passages by BM25, block by block: bounds of all scores first, then the scores of those that may be among the best."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import isnan
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +14,27 @@ from retriever.data.hashes import hashes_of
 from retriever.errors import InputError
 from retriever.lexical.analyser import Analyser
 from retriever.lexical.block import Block
+from retriever.lexical.columns import Columns
 from retriever.lexical.formula import Formula
+from retriever.lexical.kernel import NUMPY, WordsInBlock, compiled
 from retriever.records import Ranking
 
-FREQUENT = 32
-"""A word that more than one in so many passages of a block hold is added to all of them at once, which is faster than one by one."""
+CACHED_BYTES = 2**28
+"""What the columns of frequent words may take of the memory; those of the block in use always have room."""
 
-MARGIN = 1 - 1e-5
-"""Scores are first summed in float32, whose errors are smaller than this; whatever may be among the best is then summed in float64."""
+COMPILED_FROM = 3 * 10**8
+"""Passages times questions that NumPy's loops take about as long for as Numba takes to compile its own."""
 
 PLACES = 9
 """Sums in another order differ in their last bits: scores are rounded, so that equal passages have equal scores in any block."""
 
-CACHED_BYTES = 2**28
-"""What such words may take of the memory, as they were last needed."""
-
 TINY = float(np.finfo(np.float32).tiny)
+
+T = TypeVar("T", bound=np.generic)
+Found = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Rows and their scores."""
+
+NOTHING: Found = np.empty(0, np.int64), np.empty(0)
 
 
 class Bm25:
@@ -44,136 +51,171 @@ class Bm25:
 
     def __init__(self, blocks: Sequence[Block], gone: Sequence[NDArray[np.int64]], formula: Formula) -> None:
         self._blocks, self._gone, self._formula = blocks, gone, formula
-        self._norms: list[NDArray[np.float64] | None] = [None] * len(blocks)
-        self._columns: OrderedDict[tuple[int, int], _Column] = OrderedDict()
-        self._cached = 0
+        self._columns: OrderedDict[int, Columns] = OrderedDict()
+        self._work = 0
+        self._kernel = NUMPY
 
-    def best(self, words: Sequence[str], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The best passages that hold any of the words.
+    def best(self, queries: Sequence[Sequence[str]], k: int) -> list[Found]:
+        """The best passages for each query that hold any of its words.
 
         Args:
-            words: of the query; one that is there twice counts twice.
+            queries: words; one that is there twice counts twice.
             k: at most so many passages, at least 1.
 
         Returns:
             Rows and scores, best first; equal scores by lower row.
         """
-        times = Counter(words)
-        hashes = hashes_of(times)
+        self._work += len(queries) * sum(map(len, self._blocks))
+        if self._work >= COMPILED_FROM:
+            self._kernel = compiled() or NUMPY
+        counted = [Counter(words) for words in queries]
+        vocabulary = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(counted)))}
+        hashes = hashes_of(vocabulary)
         idf = self._formula.idf(hashes)
-        known = ~np.isnan(idf)
-        factors = np.fromiter(times.values(), np.float64)[known] * idf[known]
-        rows, scores, start = np.empty(0, np.int64), np.empty(0), 0
+        asked = [_Asked.of([vocabulary[word] for word in each], list(each.values()), idf) for each in counted]
+        questions = np.bincount(
+            np.concatenate([NOTHING[0], *(each.words for each in asked)]), minlength=len(hashes)
+        )
+        found: list[Found] = [NOTHING] * len(queries)
+        start = 0
         for number, block in enumerate(self._blocks):
-            floor = scores[-1] if len(scores) == k else -np.inf
-            found, of_found = self._best_of(number, hashes[known], factors, k, floor)
-            rows, scores = np.concatenate([rows, found + start]), np.concatenate([scores, of_found])
-            order = np.argsort(-scores, kind="stable")[:k]  # of equal ones those of the earlier block first
-            rows, scores, start = rows[order], scores[order], start + len(block)
-        return rows, scores
+            opened = self._open(number, hashes, questions)
+            for query, each in enumerate(asked):
+                rows, scores = found[query]
+                floor = float(scores[-1]) if len(scores) == k else -np.inf
+                own, of_own = self._best_of(opened, each, k, floor) if len(each.words) else NOTHING
+                if len(own):
+                    found[query] = _first([rows, own + start], [scores, of_own], k)
+            start += len(block)
+        return found
 
     def shares(self, words: Sequence[str], row: int) -> NDArray[np.float64]:
         """(n,) what each word adds to the score of a passage: their sum is its score; NaN for words that it does not hold."""
         ends = np.cumsum([len(each) for each in self._blocks])
-        number = int(np.searchsorted(ends, row, side="right"))
-        block, hashes = self._blocks[number], hashes_of(words)
-        own = row - int(ends[number]) + len(block)
-        counts = np.array([block.count_in(own, place) for place in block.places(hashes)])
-        weights = self._formula.idf(hashes) * self._formula.weights(1.0, counts, self._norm(number)[own])
-        return np.where(counts > 0, weights, np.nan)
+        number, hashes = int(np.searchsorted(ends, row, side="right")), hashes_of(words)
+        own = row - int(ends[number]) + len(self._blocks[number])
+        opened = self._open(number, hashes, np.zeros(len(hashes), np.int64))
+        asked = _Asked(np.arange(len(words)), self._formula.idf(hashes), positive=False)
+        weights, counts = self._weights(opened, asked, np.array([own], np.int32))
+        return np.where(counts > 0, weights, np.nan)[:, 0]
 
-    def _best_of(
-        self, number: int, words: NDArray[np.uint64], factors: NDArray[np.float64], k: int, floor: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _best_of(self, opened: "_Opened", asked: "_Asked", k: int, floor: float) -> Found:
         """Of one block: rows in rising order, with the k best among them, and their scores."""
-        block, places = self._blocks[number], self._blocks[number].places(words)
-        there = places >= 0
-        if not there.any():
-            return np.empty(0, np.int64), np.empty(0)
-        spans = [block.postings(place) for place in places[there].tolist()]
-        rare: list[tuple[int, float, slice]] = []
-        frequent: list[tuple[int, float, slice]] = []
-        for each in zip(places[there].tolist(), factors[there].tolist(), spans, strict=True):
-            is_frequent = FREQUENT * (each[2].stop - each[2].start) > len(block)
-            (frequent if is_frequent else rare).append(each)
-        exact = self._sum_of(number, rare)  # (N,) float64
-        scores = exact.astype(np.float32)
-        added = np.empty_like(scores)
-        columns = [(self._column(number, place), factor) for place, factor, _ in frequent]
-        for column, factor in columns:
-            scores += np.multiply(column.weights, np.float32(factor), out=added)
-        scores[self._gone[number]] = -np.inf
-        positive = bool((factors > 0).all())
-        if positive:
-            lowest = max(TINY, MARGIN * max(floor, _floor(block, scores, spans, k)))
-            found = np.flatnonzero(scores >= lowest)
+        if asked.positive:
+            rows = self._may_be_best(opened, asked, k, floor)
         else:  # weights of 0 or below: a score says nothing about whether a word occurred
-            found = np.unique(np.concatenate([block.rows[span] for span in spans])).astype(np.int64)
-            found = found[~np.isneginf(scores[found])]
-        if positive and len(found) > 4 * k:
-            found = found[scores[found] >= MARGIN * _kth_largest(scores[found], k)]
-        total, norms = exact[found], self._norm(number)[found]
-        for column, factor in columns:
-            total += self._formula.weights(factor, column.counts[found], norms)
-        return found, np.round(total, PLACES)
+            postings = opened.words
+            spans = zip(postings.starts[asked.words], postings.stops[asked.words], strict=True)
+            rows = np.unique(np.concatenate([postings.rows[start:stop] for start, stop in spans]))
+            rows = np.setdiff1d(rows, opened.gone.astype(np.int32), assume_unique=True)
+        weights, _ = self._weights(opened, asked, rows)
+        return rows.astype(np.int64), np.round(weights.sum(axis=0), PLACES)
 
-    def _sum_of(self, number: int, words: Sequence[tuple[int, float, slice]]) -> NDArray[np.float64]:
-        """(N,) what words add to the passages of a block, posting by posting."""
-        block, norms = self._blocks[number], self._norm(number)
-        rows = [block.rows[span] for _, _, span in words]
-        weights = [
-            self._formula.weights(factor, block.counts[span], norms[own])
-            for (_, factor, span), own in zip(words, rows, strict=True)
-        ]
-        if not rows:
-            return np.zeros(len(block))
-        found: NDArray[np.float64] = np.bincount(
-            np.concatenate(rows), np.concatenate(weights), len(block)
-        ).astype(np.float64, copy=False)
-        return found
+    def _may_be_best(self, opened: "_Opened", asked: "_Asked", k: int, floor: float) -> NDArray[np.int32]:
+        """Rows of a block, rising: those whose bounds do not keep them from the k best, or from reaching ``floor``."""
+        words, bounds = opened.words, opened.bounds
+        factors = (asked.factors * opened.scales[asked.words]).astype(np.float32)
+        self._kernel.bound(words, asked.words, factors, opened.norms, bounds)
+        if len(opened.gone):
+            bounds[opened.gone] = -np.inf
+        # Of n products summed in float32; the bounds of any k passages, lowered, are reached by the k best of all.
+        margin = 1 - (len(factors) + 8) * 2.0**-23
+        rounding = float(asked.factors @ opened.steps[asked.words])
 
-    def _norm(self, number: int) -> NDArray[np.float64]:
-        norms = self._norms[number]
-        if norms is None:
-            norms = self._norms[number] = self._formula.norms(self._blocks[number].lengths)
-        return norms
+        def lowest(of_some: NDArray[np.float32]) -> float:
+            reached = _kth_largest(of_some, k) * margin - rounding if len(of_some) >= k else -np.inf
+            return max(TINY, max(floor, reached) * margin - 2 * 10.0**-PLACES)
 
-    def _column(self, number: int, place: int) -> "_Column":
-        """A frequent word in all passages of a block; kept while there is room."""
-        key = number, place
-        if key in self._columns:
-            self._columns.move_to_end(key)
-            return self._columns[key]
-        block = self._blocks[number]
-        span = block.postings(place)
-        rows, counts = block.rows[span], block.counts[span]
-        column = _Column(np.zeros(len(block), np.uint16), np.zeros(len(block), np.float32))
-        column.counts[rows] = counts
-        column.weights[rows] = self._formula.weights(1.0, counts, self._norm(number)[rows])
-        self._columns[key] = column
-        self._cached += column.nbytes
-        while self._cached > CACHED_BYTES and len(self._columns) > 1:
-            _, dropped = self._columns.popitem(last=False)
-            self._cached -= dropped.nbytes
-        return column
+        # The passages of a rare word score high; the k-th best of just k of them is a low bound, that of 2 k a good one.
+        sizes = sorted(zip(opened.sizes[asked.words].tolist(), asked.words.tolist(), strict=True))
+        _, word = next((each for each in sizes if each[0] >= 2 * k), sizes[-1])
+        sample = bounds[words.rows[words.starts[word] : words.stops[word]]]
+        rows = self._kernel.reaching(bounds, lowest(sample))
+        if len(rows) > k:
+            of_rows = bounds[rows]
+            rows = rows[of_rows >= lowest(of_rows)]
+        return rows
+
+    def _weights(
+        self, opened: "_Opened", asked: "_Asked", rows: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
+        """(words, rows) what each word adds to the score of each passage of a block, and how often that holds it."""
+        counts = self._kernel.counts_of(opened.words, asked.words, rows)
+        norms = self._formula.norms(opened.lengths[rows])
+        return self._formula.weights(asked.factors[:, None], counts, norms), counts
+
+    def _open(self, number: int, hashes: NDArray[np.uint64], questions: NDArray[np.int64]) -> "_Opened":
+        """A block, for so many questions that ask for each word; the columns of others give way to its own."""
+        block, formula = self._blocks[number], self._formula
+        columns = self._columns.pop(number, None) or Columns(block, formula)
+        while self._columns and sum(each.nbytes for each in self._columns.values()) > CACHED_BYTES:
+            self._columns.popitem(last=False)
+        self._columns[number] = columns
+        places = block.places(hashes)
+        starts, stops = block.starts[places], block.starts[places + 1]
+        stops = np.where(places < 0, starts, stops)
+        numbers = columns.of(places, questions)
+        steps = np.append(columns.steps, 0.0)[numbers]
+        rows, counts = _read_only(block.rows), _read_only(block.counts)
+        return _Opened(
+            words=WordsInBlock(rows, counts, starts, stops, numbers, columns.levels, columns.counts),
+            sizes=stops - starts,
+            scales=np.where(numbers < 0, formula.above, steps),
+            steps=steps,
+            lengths=block.lengths,
+            norms=columns.norms,
+            gone=self._gone[number],
+            bounds=np.empty(len(block), np.float32),
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
-    """A frequent word.
+class _Opened:
+    """A block, with the words of all queries.
 
     Attributes:
-        counts: (N,) uint16, how often it is in each passage of a block.
-        weights: (N,) float32, what it adds to each if its idf is 1.
+        words: for the loops.
+        sizes: (V,) int64, passages that hold each word.
+        scales: (V,) float64, what factors are multiplied by: a step of the column, or the formula's own factor.
+        steps: (V,) float64, of the column; 0 where there is none.
+        lengths: (N,) int32, words of the passages.
+        norms: (N,) float32, of the passages.
+        gone: (G,) int64 rows.
+        bounds: (N,) float32, to write to.
     """
 
-    counts: NDArray[np.uint16]
-    weights: NDArray[np.float32]
+    words: WordsInBlock
+    sizes: NDArray[np.int64]
+    scales: NDArray[np.float64]
+    steps: NDArray[np.float64]
+    lengths: NDArray[np.int32]
+    norms: NDArray[np.float32]
+    gone: NDArray[np.int64]
+    bounds: NDArray[np.float32]
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of both."""
-        return self.counts.nbytes + self.weights.nbytes
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The known words of a query.
+
+    Attributes:
+        words: (n,) int64, their numbers among those of all queries.
+        factors: (n,) float64, idf, times how often the query has the word.
+        positive: whether all factors are.
+    """
+
+    words: NDArray[np.int64]
+    factors: NDArray[np.float64]
+    positive: bool
+
+    @classmethod
+    def of(cls, words: Sequence[int], times: Sequence[int], idf: NDArray[np.float64]) -> "_Asked":
+        """Without those that no passage holds, whose idf is NaN."""
+        numbers = np.array(words, np.int64)
+        factors = idf[numbers] * times
+        known = ~np.isnan(factors)
+        factors = factors[known]
+        return cls(numbers[known], factors, bool((factors > 0).all()))
 
 
 class Bm25Searcher:
@@ -199,15 +241,19 @@ class Bm25Searcher:
         """One ranking per query: the best k passages of those that share a word with it."""
         if k < 1:
             raise ValueError(f"k must be at least 1, got {k}")
-        found = [self._bm25.best(self._analyser(query), k) for query in queries]
-        ids = iter(self._ids_of(np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in found)])))
-        return [Ranking([next(ids) for _ in rows], scores) for rows, scores in found]
+        found = self._bm25.best([self._analyser(query) for query in queries], k)
+        ids = self._ids_of(np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in found)]))
+        ends = np.cumsum([len(rows) for rows, _ in found]).tolist()
+        return [
+            Ranking(ids[end - len(rows) : end], scores)
+            for end, (rows, scores) in zip(ends, found, strict=True)
+        ]
 
     def explain(self, query: str, passage_id: str) -> list[tuple[str, float]]:
         """Which words of a query made the score of a passage.
 
         Returns:
-            The words that the passage holds, in lower case, each once, with what it adds to the score: largest first, equal ones
+            The words that the passage holds, in lower case and not stemmed, each once, with what it adds to the score: largest first, equal ones
             in the order of the query. Their sum is the score, whether or not a search finds the passage among its k best.
 
         Raises:
@@ -216,27 +262,29 @@ class Bm25Searcher:
         row = self._row_of(passage_id)
         if row < 0:
             raise InputError(f"no passage '{passage_id}' in the index")
-        words = self._analyser(query)
+        pairs = self._analyser.pairs(query)
+        of_words = self._bm25.shares([word for _, word in pairs], row).tolist()
         shares: dict[str, float] = {}
-        for word, share in zip(words, self._bm25.shares(words, row).tolist(), strict=True):
+        for (written, _), share in zip(pairs, of_words, strict=True):
             if not isnan(share):
-                shares[word] = shares.get(word, 0.0) + share
+                shares[written] = shares.get(written, 0.0) + share
         return sorted(shares.items(), key=lambda each: -each[1])
 
 
-def _floor(block: Block, scores: NDArray[np.float32], spans: Sequence[slice], k: int) -> float:
-    """A score that at least k passages reach, or one that all do.
-
-    The k-th best of any k passages or more is a lower bound of the k-th best of all. The passages of the rarest word give a
-    high one, so that the k best are then picked from a small part of the block.
-    """
-    long_enough = [span for span in spans if span.stop - span.start >= k]
-    if not long_enough:
-        return -np.inf
-    rarest = min(long_enough, key=lambda span: int(span.stop - span.start))
-    return _kth_largest(scores[block.rows[rarest]], k)
+def _read_only(array: NDArray[T]) -> NDArray[T]:
+    """The same array: in memory or mapped, the compiled loops see one type."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
-def _kth_largest(values: NDArray[np.floating], k: int) -> float:
+def _first(rows: list[NDArray[np.int64]], scores: list[NDArray[np.float64]], k: int) -> Found:
+    """The k best of all, of equal ones the earlier."""
+    all_rows, all_scores = np.concatenate(rows), np.concatenate(scores)
+    order = np.argsort(-all_scores, kind="stable")[:k]
+    return all_rows[order], all_scores[order]
+
+
+def _kth_largest(values: NDArray[np.float32], k: int) -> float:
     """The k-th largest of k values or more."""
     return float(np.partition(values, len(values) - k)[len(values) - k])

@@ -26,7 +26,7 @@ from retriever.errors import InputError
 from retriever.index.layout import CURRENT, current_generation
 from retriever.index.opened import OpenIndex
 from retriever.index.passage_store import PassageStore, Recent, write_passage_store
-from retriever.lexical.analyser import Analyser
+from retriever.lexical.analyser import analyser_of
 from retriever.lexical.block import Block
 from retriever.lexical.bm25 import FORMAT, block_folders, count_blocks, require_words
 from retriever.lexical.formula import Formula, Statistics
@@ -60,6 +60,11 @@ class Sources:
 
     def __init__(self, config: MineConfig, cache: Path, progress: Progress) -> None:
         self._config, self._cache, self._progress = config, cache, progress
+        self._analyser = analyser_of(
+            stemmer=config.bm25_stemmer,
+            stop_words=config.bm25_stop_words,
+            tokenizer=config.bm25_tokenizer,
+        )
         self._sha256 = "" if config.passages is None else self._stored(config.passages)
         self._store = None if config.passages is None else PassageStore(cache / "passages")
         self.passages = Recent(self._opened_index() if self._store is None else self._store)
@@ -106,8 +111,8 @@ class Sources:
         return content
 
     def _bm25(self) -> Searcher:
-        store, folder, analyser = cast(PassageStore, self._store), self._cache / BM25, Analyser()
-        formula = self._config.bm25_formula
+        store, folder, config = cast(PassageStore, self._store), self._cache / BM25, self._config
+        formula, analyser = config.bm25_formula, self._analyser
         count_blocks(store.table, folder, analyser, passages_sha256=self._sha256, progress=self._progress)
 
         def opened() -> Searcher:

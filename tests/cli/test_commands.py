@@ -247,6 +247,8 @@ def test_info_of_an_index_is_its_manifest(index, capsys):
     assert main(["info", str(index), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["kind"], facts["count"], facts["dimension"], facts["bm25"]) == ("index", 10, 32, True)
+    assert facts["bm25_formula"] == "okapi"
+    assert facts["bm25_words"] == "words in lower case; stop words: english, 33; stems: none"
 
 
 def test_info_of_an_index_can_measure_its_speed(index, model_folder, capsys):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
 from retriever.errors import InputError
-from retriever.lexical import bm25, search
+from retriever.lexical import bm25, columns, search
 from retriever.lexical.analyser import Analyser
 from retriever.lexical.block import Block
 from retriever.lexical.bm25 import (
@@ -70,7 +70,8 @@ def test_scores_equal_bm25okapi(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bm25, "SMALL", 1000 if small else 0)
         patch.setattr(bm25, "PASSAGES_PER_BLOCK", per_block)
-        patch.setattr(search, "FREQUENT", frequent)
+        patch.setattr(columns, "FREQUENT", frequent)
+        patch.setattr(columns, "WORTH", 1)
         [ranking] = searcher_of(corpus).search([query], len(corpus))
         [best] = searcher_of(corpus).search([query], 3)
     assert best.ids == ranking.ids[:3]
@@ -121,6 +122,7 @@ def test_a_large_corpus_gives_bm25okapis_first_k(monkeypatch: pytest.MonkeyPatch
     by_rank_bm25 = searcher_of(texts).search(queries, 50)
     monkeypatch.setattr(bm25, "SMALL", 0)
     monkeypatch.setattr(bm25, "TOKENS_PER_BLOCK", 7000)
+    monkeypatch.setattr(columns, "WORTH", 2)
     monkeypatch.setattr(search, "CACHED_BYTES", 50_000)
     searcher = searcher_of(texts)
     for query, ranking, same in zip(queries, searcher.search(queries, 50), by_rank_bm25, strict=True):
@@ -146,7 +148,7 @@ def test_removing_passages_is_counting_without_them(
         rows = [row - number * per_block for row in sorted(gone) if row // per_block == number]
         removed.append(np.array([row for row in rows if row < len(texts)], np.int64))
     statistics = Statistics.of(blocks, removed)
-    rows, scores = Bm25(blocks, removed, Formula("okapi", statistics)).best(analyser(query), 50)
+    [(rows, scores)] = Bm25(blocks, removed, Formula("okapi", statistics)).best([analyser(query)], 50)
     left = [row for row in range(len(corpus)) if row not in gone]
     [expected] = searcher_of([corpus[row] for row in left]).search([query], 50)
     assert [f"p{left.index(row)}" for row in rows] == list(expected.ids)
@@ -300,7 +302,10 @@ def test_statistics_come_back(tmp_path: Path) -> None:
     assert (manifest["k1"], manifest["b"]) == (0.9, 0.4)
     for change, message in [
         ({"format": 1}, "expected BM25 format 2, found 1: build the index again"),
-        ({"analyser": {"stop_words": "x"}}, "stop_words must be 'english' or null, got 'x'"),
+        (
+            {"analyser": {"stop_words": "x"}},
+            "stop_words must be 'english', null or a list of words with a name, got 'x'",
+        ),
     ]:
         (tmp_path / "bm25.json").write_text(json.dumps(manifest | change))
         with pytest.raises(InputError) as error:
