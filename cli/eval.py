@@ -1,4 +1,4 @@
-"""``ctl eval sts`` and ``ctl eval retrieval``."""
+"""``ctl eval``: sts and retrieval; transfer is in a file of its own."""
 
 import logging
 from dataclasses import asdict
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from cli import eval_transfer
 from cli.options import add_command
 from cli.output import Cell, print_json, print_table
 from cli.progress import make_progress
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HELP = "Evaluate a model on similarity data, or an index on questions."
+HELP = "Evaluate a model on similarity or labelled data, or an index on questions."
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
 INTERVALS = "95 %, percentile bootstrap"
@@ -181,4 +182,5 @@ def retrieval_results(
 
 
 add_command(app, "sts", sts)
+add_command(app, "transfer", eval_transfer.transfer)
 add_command(app, "retrieval", retrieval)

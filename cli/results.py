@@ -3,7 +3,15 @@
 import platform
 from collections.abc import Mapping
 
-COUNTED = ("contrastive-text-learning", "torch", "transformers", "faiss-cpu", "numpy", "scipy")
+COUNTED = (
+    "contrastive-text-learning",
+    "torch",
+    "transformers",
+    "faiss-cpu",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+)
 
 
 def results_object(
@@ -17,7 +25,7 @@ def results_object(
     """One suite's results as they are printed and stored.
 
     Args:
-        suite: sts or retrieval.
+        suite: sts, transfer or retrieval.
         tasks: task → metric → value.
         policy: how the metrics are computed.
         model: which model, or which index and mode.

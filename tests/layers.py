@@ -58,7 +58,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "rank_bm25": ("retriever.lexical",),
     "bm25s": ("retriever.lexical",),
     "scipy": ("retriever.evaluation",),
-    "sklearn": ("retriever.evaluation",),
+    "sklearn": ("retriever.evaluation.logistic_regression",),
     "pytrec_eval": ("retriever.evaluation",),
     "accelerate": ("retriever.training",),
     "psutil": ("retriever.training",),
@@ -83,6 +83,7 @@ LAZY = {
     "pypdf",
     "selectolax",
     "sentence_transformers",
+    "sklearn",
 }  # imported inside functions only
 GROUND = {"errors", "choices", "records", "presets", "settings", "protocols"}
 
