@@ -140,9 +140,9 @@ def require_usable(task: TransferTask, folds: int = FOLDS) -> None:
     label, size = min(sizes.items(), key=lambda each: each[1])
     least = 1 if task.dev else folds if task.test else folds + 2
     if size < least:
-        inside = "" if task.test else f", and {folds} inside each"
+        inside = "" if task.test else f" and {folds} inside each"
         raise InputError(
-            f"task '{task.name}': {size} items have the label '{label}', and {folds} folds{inside} need {least} of each: "
+            f"task '{task.name}': {folds} folds{inside} need {least} items of each label, and '{label}' has {size}: "
             "leave out or merge small classes, or lower the number of folds"
         )
 

@@ -94,8 +94,8 @@ def test_all_seven_have_an_average(tmp_path, model_folder, capsys):
         (
             "few",
             [*ROWS, "third\tsnow falls"],
-            "task 'few': 1 items have the label 'third', and 3 folds, and 3 inside each need 5 of each: leave out or "
-            "merge small classes, or lower the number of folds",
+            "task 'few': 3 folds and 3 inside each need 5 items of each label, and 'third' has 1: leave out or merge "
+            "small classes, or lower the number of folds",
         ),
     ],
 )

@@ -200,13 +200,13 @@ MANY = items(a=20, b=20)
         (TransferTask("t", [], [], MANY), "there are no items to train on; a classifier needs two classes"),
         (
             TransferTask("t", items(a=20, b=11), [], []),
-            "11 items have the label 'b', and 10 folds, and 10 inside each need 12 of each: leave out or merge small "
-            "classes, or lower the number of folds",
+            "10 folds and 10 inside each need 12 items of each label, and 'b' has 11: leave out or merge small classes, or "
+            "lower the number of folds",
         ),
         (
             TransferTask("t", items(a=20, b=9), [], MANY),
-            "9 items have the label 'b', and 10 folds need 10 of each: leave out or merge small classes, or lower the "
-            "number of folds",
+            "10 folds need 10 items of each label, and 'b' has 9: leave out or merge small classes, or lower the number of "
+            "folds",
         ),
         (TransferTask("t", MANY, [], items(c=1, d=1)), "train has no item with the label 'c' of test"),
         (TransferTask("t", MANY, items(z=1), MANY), "train has no item with the label 'z' of dev"),
