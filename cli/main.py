@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import compare, data, eval_geometry, eval_slices, fusion, index, info, mine, plot, search, train
+from cli import compare, data, fusion, index, info, mine, plot, search, train
 from cli import eval as evaluation
 from cli.logs import configure_logs
 from cli.options import add_command, add_group
@@ -42,8 +42,6 @@ add_command(indexes, "verify", index.verify)
 add_command(indexes, "tune", index.tune)
 add_command(app, "tune-fusion", fusion.tune_fusion)
 add_command(app, "search", search.search)
-add_command(evaluation.app, "geometry", eval_geometry.geometry)
-add_command(evaluation.app, "slices", eval_slices.slices)
 app.add_typer(evaluation.app, name="eval", short_help=evaluation.HELP)
 add_command(app, "compare", compare.compare)
 add_command(app, "plot", plot.plot)

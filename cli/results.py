@@ -18,7 +18,7 @@ def results_object(
     """One suite's results as they are printed and stored.
 
     Args:
-        suite: sts or retrieval.
+        suite: sts, transfer or retrieval.
         tasks: task → metric → value.
         policy: how the metrics are computed.
         model: which model, or which index and mode.

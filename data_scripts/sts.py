@@ -21,7 +21,7 @@ from download import Source
 from parts import Part, main
 
 from retriever.data.files import atomic_file
-from retriever.data.senteval import read_paired_files, read_sick
+from retriever.data.senteval_sts import read_paired_files, read_sick
 from retriever.data.sts import read_sts_task
 
 SENTEVAL = Source(

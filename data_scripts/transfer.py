@@ -6,11 +6,11 @@ Tables of label and text (MRPC: label, sentence1, sentence2; TREC: label, fine, 
 one file where SentEval uses cross-validation (MR, CR, SUBJ, MPQA), else a folder of train, test and, of SST-2, dev.
 White space becomes single spaces as in SentEval. Rows without text are left out and counted: SentEval's CR has four.
 
-Address: as in sts.py. Files and encodings: senteval/{binary,sst,trec,mrpc}.py of facebookresearch/SentEval.
+Address: as in sts.py. Files and encodings: retriever/data/senteval_transfer.py.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -19,29 +19,15 @@ from parts import Part, main
 from sts import SENTEVAL
 
 from retriever.data.files import atomic_file
-from retriever.data.lines import open_input, read_table
+from retriever.data.lines import read_table
+from retriever.data.senteval_transfer import BINARY, READERS, SPLITS, Row, read_binary
 from retriever.data.table import Header
-from retriever.errors import InputError
 
-Row = tuple[str, ...]
-BINARY = {
-    "mr": {"1": "MR/rt-polarity.pos", "0": "MR/rt-polarity.neg"},
-    "cr": {"1": "CR/custrev.pos", "0": "CR/custrev.neg"},
-    "subj": {"1": "SUBJ/subj.subjective", "0": "SUBJ/subj.objective"},
-    "mpqa": {"1": "MPQA/mpqa.pos", "0": "MPQA/mpqa.neg"},
+COLUMNS = {
+    "sst2": ("label", "text"),
+    "trec": ("label", "fine", "text"),
+    "mrpc": ("label", "sentence1", "sentence2"),
 }
-_SST = {split: f"SST/binary/sentiment-{split}" for split in ("train", "dev", "test")}
-_TREC = {"train": "TREC/train_5500.label", "test": "TREC/TREC_10.label"}
-_MRPC = {split: f"MRPC/msr_paraphrase_{split}.txt" for split in ("train", "test")}
-_TREC_LABELS = ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")
-_MRPC_COLUMNS = ("Quality", "#1 String", "#2 String")
-
-
-def read_latin(file: Path) -> Iterator[tuple[int, str]]:
-    r"""Line number and line of a file that SentEval reads as Latin-1; split at ``\n`` only, blank lines among them."""
-    with open_input(file) as opened:
-        for number, line in enumerate(opened, start=1):
-            yield number, " ".join(line.decode("latin-1").split())
 
 
 def write_rows(file: Path, names: Row, rows: Iterable[Row]) -> int:
@@ -62,7 +48,7 @@ def make_binary(downloads: Sequence[Path], target: Path, *, name: str) -> Mappin
     """Two files, one for each label, as one table; label 1 is positive or, of SUBJ, subjective."""
     (archive,) = downloads
     found = extract_all(archive, BINARY[name].values(), target.with_name("raw"))
-    rows = ((label, line) for label, member in BINARY[name].items() for _, line in read_latin(found[member]))
+    rows = read_binary({label: found[member] for label, member in BINARY[name].items()})
     return _left_out(write_rows(target, ("label", "text"), rows))
 
 
@@ -77,49 +63,12 @@ def make_splits(
     (archive,) = downloads
     found = extract_all(archive, members.values(), target.with_name("raw"))
     target.mkdir()
-    names, read = _READERS[task]
+    read = READERS[task]
     blank = sum(
-        write_rows(target / f"{split}.tsv", names, read(found[member])) for split, member in members.items()
+        write_rows(target / f"{split}.tsv", COLUMNS[task], read(found[member]))
+        for split, member in members.items()
     )
     return _left_out(blank)
-
-
-def read_sst(file: Path) -> Iterator[Row]:
-    """Text, tab, label; the training file holds phrases, too."""
-    for line, cells in read_table(file, delimiter="\t", quoted=False):
-        if len(cells) != 2 or cells[1].strip() not in ("0", "1"):
-            raise InputError("expected a text, a tab and the label 0 or 1", path=file, line=line)
-        yield cells[1], cells[0]
-
-
-def read_trec(file: Path) -> Iterator[Row]:
-    """``DESC:manner How did …``: coarse and fine class, and the question, in Latin-1."""
-    for number, line in read_latin(file):
-        fine, _, question = line.partition(" ")
-        label = fine.partition(":")[0]
-        if line and (label not in _TREC_LABELS or label == fine or not question):
-            raise InputError("expected CLASS:class and a question", path=file, line=number)
-        yield label, fine, question
-
-
-def read_mrpc(file: Path) -> Iterator[Row]:
-    """Five columns with a header; quotes are letters."""
-    rows = read_table(file, delimiter="\t", quoted=False)
-    line, names = next(rows)
-    header = Header.parse(names, file, line, required=_MRPC_COLUMNS)
-    for line, cells in rows:
-        header.check(cells, line)
-        label, first, second = (header.cell(cells, column) for column in _MRPC_COLUMNS)
-        if label not in ("0", "1"):
-            raise InputError(f"the label must be 0 or 1, found '{label}'", path=file, line=line)
-        yield label, first, second
-
-
-_READERS = {
-    "sst2": (("label", "text"), read_sst),
-    "trec": (("label", "fine", "text"), read_trec),
-    "mrpc": (("label", "sentence1", "sentence2"), read_mrpc),
-}
 
 
 def count(path: Path) -> dict[str, int]:
@@ -159,7 +108,7 @@ PARTS = (
             make=partial(make_splits, task=name, members=members),
             count=count,
         )
-        for name, members in (("sst2", _SST), ("trec", _TREC), ("mrpc", _MRPC))
+        for name, members in SPLITS.items()
     ),
 )
 

@@ -12,9 +12,18 @@ if TYPE_CHECKING:
     from retriever.errors import InputError
     from retriever.evaluation.retrieval import evaluate_retrieval
     from retriever.evaluation.sts import evaluate_sts
+    from retriever.evaluation.transfer import evaluate_transfer
     from retriever.search.open import open_searcher
 
-__all__ = ["DualEncoder", "Encoder", "InputError", "evaluate_retrieval", "evaluate_sts", "open_searcher"]
+__all__ = [
+    "DualEncoder",
+    "Encoder",
+    "InputError",
+    "evaluate_retrieval",
+    "evaluate_sts",
+    "evaluate_transfer",
+    "open_searcher",
+]
 
 _MODULE_OF = {
     "DualEncoder": "retriever.encoding.dual_encoder",
@@ -22,6 +31,7 @@ _MODULE_OF = {
     "InputError": "retriever.errors",
     "evaluate_retrieval": "retriever.evaluation.retrieval",
     "evaluate_sts": "retriever.evaluation.sts",
+    "evaluate_transfer": "retriever.evaluation.transfer",
     "open_searcher": "retriever.search.open",
 }
 

@@ -73,6 +73,29 @@ class StsTask:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelledText:
+    """A text, or a pair of texts, and its class."""
+
+    label: str
+    first: str
+    second: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferTask:
+    """A classification task: labelled texts, all of them single ones or all of them pairs.
+
+    ``test`` is empty where the data set has no split of its own and cross-validation makes one; ``dev`` where cross-validation on
+    ``train`` chooses in its place.
+    """
+
+    name: str
+    train: list[LabelledText]
+    dev: list[LabelledText]
+    test: list[LabelledText]
+
+
+@dataclass(frozen=True, slots=True)
 class SimcseExample:
     """An anchor and its positive; ``positive=None`` means the anchor again, under another dropout mask."""
 

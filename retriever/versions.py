@@ -3,7 +3,15 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-COUNTED = ("contrastive-text-learning", "torch", "transformers", "faiss-cpu", "numpy", "scipy")
+COUNTED = (
+    "contrastive-text-learning",
+    "torch",
+    "transformers",
+    "faiss-cpu",
+    "numpy",
+    "scikit-learn",
+    "scipy",
+)
 
 
 def installed(packages: tuple[str, ...]) -> dict[str, str]:

@@ -63,7 +63,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "Stemmer": ("retriever.lexical.stemming",),
     "stop_words": ("retriever.lexical.stop_words",),
     "scipy": ("retriever.evaluation",),
-    "sklearn": ("retriever.evaluation",),
+    "sklearn": ("retriever.evaluation.logistic_regression",),
     "pytrec_eval": ("retriever.evaluation",),
     "accelerate": ("retriever.training",),
     "psutil": ("retriever.training",),
@@ -92,6 +92,7 @@ LAZY = {
     "Stemmer",
     "stop_words",
     "sentence_transformers",
+    "sklearn",
 }  # imported inside functions only
 GROUND = {"errors", "choices", "records", "presets", "settings", "protocols"}
 

@@ -48,3 +48,27 @@ class EvalRetrievalConfig(ResultFolderConfig, ModeConfig, TwoEncodersConfig):
     )
     k: int = setting("Depth of the rankings.", default=100, source="DPR: top-100", at_least=1)
     rankings: Path | None = setting("Write the rankings here, as a TREC run.", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalTransferConfig(EncoderConfig):
+    """Transfer evaluation"""
+
+    data: tuple[Path, ...] = setting(
+        "Tables of labels and texts: a file is a task for cross-validation, a folder of train, (dev) and test one with splits, any "
+        "other folder a family of tasks; also SentEval's own folders.",
+        positional=True,
+    )
+    model: str = setting(
+        "The encoder: a run directory, a model folder, a Hugging Face name, or packaged:NAME."
+    )
+    max_length: int | None = setting(
+        "Tokens per text.", default=None, source="what the model folder declares", at_least=3
+    )
+    folds: int = setting(
+        "Folds of the cross-validation, and of the one inside each that chooses the penalty.",
+        default=10,
+        source="kfold of SentEval's and SimCSE's reported results",
+        at_least=2,
+    )
+    seed: int = setting("Seed of the folds.", default=1111, source="SentEval", at_least=0, at_most=2**32 - 1)

@@ -13,7 +13,7 @@ from retriever.choices import Split
 from retriever.data.hub import at_split
 from retriever.data.json_record import JsonRecord, kind_of, read_records
 from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table
-from retriever.data.senteval import (
+from retriever.data.senteval_sts import (
     Cells,
     is_paired,
     is_sick,

@@ -4,6 +4,7 @@ import tarfile
 import pytest
 import transfer
 
+from retriever.data.senteval_transfer import BINARY, SPLITS
 from retriever.errors import InputError
 
 PARTS = {part.name: part for part in transfer.PARTS}
@@ -22,9 +23,9 @@ def make(tmp_path, name, files):
     return target, PARTS[name].make([archive], target)
 
 
-@pytest.mark.parametrize("name", list(transfer.BINARY))
+@pytest.mark.parametrize("name", list(BINARY))
 def test_two_latin_files_become_one_table_with_labels(tmp_path, name):
-    positive, negative = transfer.BINARY[name].values()
+    positive, negative = BINARY[name].values()
     files = {positive: b'caf\xe9 "good"\t  .\n\nfine .\n', negative: b"bad .\n"}
     target, left_out = make(tmp_path, name, files)
     assert target.read_text(encoding="utf-8") == 'label\ttext\n1\tcafé "good" .\n1\tfine .\n0\tbad .\n'
@@ -63,16 +64,16 @@ def test_mrpc_has_a_header_a_byte_order_mark_and_quotes_that_are_letters(tmp_pat
     [
         (
             "sst2",
-            transfer._SST,
+            SPLITS["sst2"],
             b"text 1\n",
             "sentiment-train:1: expected a text, a tab and the label 0 or 1",
         ),
-        ("sst2", transfer._SST, b"a\t1\nb\t2\n", "sentiment-train:2: expected a text, a tab and the label"),
-        ("trec", transfer._TREC, b"WHAT:x y\n", "train_5500.label:1: expected CLASS:class and a question"),
-        ("trec", transfer._TREC, b"DESC what is it ?\n", "train_5500.label:1: expected CLASS:class and a"),
+        ("sst2", SPLITS["sst2"], b"a\t1\nb\t2\n", "sentiment-train:2: expected a text, a tab and the label"),
+        ("trec", SPLITS["trec"], b"WHAT:x y\n", "train_5500.label:1: expected CLASS:class and a question"),
+        ("trec", SPLITS["trec"], b"DESC what is it ?\n", "train_5500.label:1: expected CLASS:class and a"),
         (
             "mrpc",
-            transfer._MRPC,
+            SPLITS["mrpc"],
             b"Quality\t#1 String\t#2 String\n2\ta\tb\n",
             "msr_paraphrase_train.txt:2: the label must be 0 or 1, found '2'",
         ),
