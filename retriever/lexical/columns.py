@@ -25,52 +25,58 @@ class Columns:
 
     Attributes:
         norms: (N,) float32, of the passages.
-        levels: (F, N) uint8, what a word adds to each passage if its idf is 1: so many steps, rounded up.
-        counts: (F, N) uint16, how often it is in each.
-        steps: (F,) size of a step; 0: this column is not made yet, and takes no memory.
+        levels: (C, N) uint8, what a word adds to each passage if its idf is 1: so many steps, rounded up.
+        counts: (C, N) uint16, how often it is in each.
+        steps: (C,) float64, size of a step.
     """
 
     def __init__(self, block: Block, formula: Formula) -> None:
         self._block, self._formula = block, formula
         self._places = np.flatnonzero(FREQUENT * np.diff(block.starts) > len(block))
-        shape = len(self._places), len(block)
-        self.norms = formula.norms(block.lengths).astype(np.float32)
-        self.levels, self.counts = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
-        self.steps = np.zeros(len(self._places))
         self._questions = np.zeros(len(self._places), np.int64)
+        self._columns = np.full(len(self._places), -1)
+        self.norms = formula.norms(block.lengths).astype(np.float32)
+        self.levels, self.counts = np.empty((0, len(block)), np.uint8), np.empty((0, len(block)), np.uint16)
+        self.steps = np.empty(0)
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory."""
-        return self.norms.nbytes + int(np.count_nonzero(self.steps)) * 3 * len(self._block)
+        return self.norms.nbytes + self.levels.nbytes + self.counts.nbytes
 
     def of(self, places: NDArray[np.int64], questions: NDArray[np.int64]) -> NDArray[np.int64]:
         """The columns of words.
 
         Args:
-            places: (n,) of different words in the block; -1: a word that it does not know.
-            questions: (n,) how many ask for each now.
+            places: (n,) of words in the block; -1: a word that it does not know.
+            questions: (n,) how many ask for each now; no word is asked for in two places.
 
         Returns:
             (n,) number of each one's column; -1 where it has none.
         """
         if not len(self._places):
             return np.full(len(places), -1)
-        numbers = np.searchsorted(self._places, places).clip(max=len(self._places) - 1)
-        there = self._places[numbers] == places
-        self._questions[numbers[there]] += questions[there]
-        for each in numbers[there].tolist():
-            if self._questions[each] >= WORTH and not self.steps[each]:
-                self._make(each)
-        numbers[~there | (self.steps[numbers] == 0)] = -1
-        return numbers
+        words = np.searchsorted(self._places, places).clip(max=len(self._places) - 1)
+        there = self._places[words] == places
+        frequent = words[there]
+        self._questions[frequent] += questions[there]
+        self._make(frequent[(self._questions[frequent] >= WORTH) & (self._columns[frequent] < 0)])
+        return np.where(there, self._columns[words], -1)
 
-    def _make(self, number: int) -> None:
-        block = self._block
-        span = block.postings(int(self._places[number]))
-        rows, counts = block.rows[span], block.counts[span]
-        weights = self._formula.weights(1.0, counts, self._formula.norms(block.lengths[rows]))
-        step = float(weights.max()) / LEVELS
-        self.levels[number], self.counts[number] = 0, 0
-        self.levels[number, rows], self.counts[number, rows] = np.ceil(weights / step), counts
-        self.steps[number] = step
+    def _make(self, words: NDArray[np.int64]) -> None:
+        """Columns of more words."""
+        if not len(words):
+            return
+        block, first = self._block, len(self.steps)
+        more = len(words), len(block)
+        self.levels = np.concatenate([self.levels, np.zeros(more, np.uint8)])
+        self.counts = np.concatenate([self.counts, np.zeros(more, np.uint16)])
+        self.steps = np.append(self.steps, np.zeros(len(words)))
+        for column, word in enumerate(words.tolist(), start=first):
+            span = block.postings(int(self._places[word]))
+            rows, counts = block.rows[span], block.counts[span]
+            weights = self._formula.weights(1.0, counts, self._formula.norms(block.lengths[rows]))
+            self.steps[column] = weights.max() / LEVELS
+            self.levels[column, rows] = np.ceil(weights / self.steps[column])
+            self.counts[column, rows] = counts
+            self._columns[word] = column

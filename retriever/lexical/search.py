@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import isnan
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -52,7 +53,7 @@ class Bm25:
     def __init__(self, blocks: Sequence[Block], gone: Sequence[NDArray[np.int64]], formula: Formula) -> None:
         self._blocks, self._gone, self._formula = blocks, gone, formula
         self._columns: OrderedDict[int, Columns] = OrderedDict()
-        self._work = 0
+        self._lock, self._work = Lock(), 0
         self._kernel = NUMPY
 
     def best(self, queries: Sequence[Sequence[str]], k: int) -> list[Found]:
@@ -147,18 +148,20 @@ class Bm25:
     def _open(self, number: int, hashes: NDArray[np.uint64], questions: NDArray[np.int64]) -> "_Opened":
         """A block, for so many questions that ask for each word; the columns of others give way to its own."""
         block, formula = self._blocks[number], self._formula
-        columns = self._columns.pop(number, None) or Columns(block, formula)
-        while self._columns and sum(each.nbytes for each in self._columns.values()) > CACHED_BYTES:
-            self._columns.popitem(last=False)
-        self._columns[number] = columns
         places = block.places(hashes)
         starts, stops = block.starts[places], block.starts[places + 1]
         stops = np.where(places < 0, starts, stops)
-        numbers = columns.of(places, questions)
-        steps = np.append(columns.steps, 0.0)[numbers]
         rows, counts = _read_only(block.rows), _read_only(block.counts)
+        with self._lock:
+            columns = self._columns.pop(number, None) or Columns(block, formula)
+            while self._columns and sum(each.nbytes for each in self._columns.values()) > CACHED_BYTES:
+                self._columns.popitem(last=False)
+            self._columns[number] = columns
+            numbers = columns.of(places, questions)
+            words = WordsInBlock(rows, counts, starts, stops, numbers, columns.levels, columns.counts)
+            steps = np.append(columns.steps, 0.0)[numbers]
         return _Opened(
-            words=WordsInBlock(rows, counts, starts, stops, numbers, columns.levels, columns.counts),
+            words=words,
             sizes=stops - starts,
             scales=np.where(numbers < 0, formula.above, steps),
             steps=steps,
