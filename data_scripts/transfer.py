@@ -6,7 +6,7 @@ Tables of label and text (MRPC: label, sentence1, sentence2; TREC: label, fine, 
 one file where SentEval uses cross-validation (MR, CR, SUBJ, MPQA), else a folder of train, test and, of SST-2, dev.
 White space becomes single spaces as in SentEval. Rows without text are left out and counted: SentEval's CR has four.
 
-Address: as in sts.py. Files and encodings: retriever/data/senteval.py.
+Address: as in sts.py. Files and encodings: retriever/data/senteval_transfer.py.
 """
 
 import sys
@@ -20,7 +20,7 @@ from sts import SENTEVAL
 
 from retriever.data.files import atomic_file
 from retriever.data.lines import read_table
-from retriever.data.senteval import BINARY, READERS, SPLITS, Row, read_binary
+from retriever.data.senteval_transfer import BINARY, READERS, SPLITS, Row, read_binary
 from retriever.data.table import Header
 
 COLUMNS = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from retriever.data import senteval
+from retriever.data import senteval_transfer as sentevals
 from retriever.data.labelled import is_labelled_format, read_labelled_texts
 from retriever.data.lines import format_of
 from retriever.errors import InputError
@@ -83,16 +83,16 @@ def read_transfer_task(task: TransferFiles) -> TransferTask:
 
 def _read_senteval(task: TransferFiles, name: str) -> TransferTask:
     """SentEval's own files; its rows without text (CR has four) are left out and counted, as in data_scripts/transfer.py."""
-    if name in senteval.BINARY:
-        return TransferTask(task.name, _with_text(task.name, senteval.read_binary(task.files), 1), [], [])
-    read, texts = senteval.READERS[name], 2 if name == "mrpc" else 1
+    if name in sentevals.BINARY:
+        return TransferTask(task.name, _with_text(task.name, sentevals.read_binary(task.files), 1), [], [])
+    read, texts = sentevals.READERS[name], 2 if name == "mrpc" else 1
     splits = {
         split: _with_text(f"{task.name}, {split}", read(file), texts) for split, file in task.files.items()
     }
     return TransferTask(task.name, splits["train"], splits.get("dev", []), splits["test"])
 
 
-def _with_text(name: str, rows: Iterator[senteval.Row], texts: int) -> list[LabelledText]:
+def _with_text(name: str, rows: Iterator[sentevals.Row], texts: int) -> list[LabelledText]:
     """The rows whose label and last ``texts`` cells are not empty."""
     kept, blank = [], 0
     for row in rows:
@@ -131,7 +131,7 @@ def _in_folder(path: Path) -> list[TransferFiles]:
 
 
 def _directly_in(folder: Path) -> list[TransferFiles]:
-    for name, members in (senteval.BINARY | senteval.SPLITS).items():
+    for name, members in (sentevals.BINARY | sentevals.SPLITS).items():
         files = {key: folder.joinpath(*PurePosixPath(each).parts[1:]) for key, each in members.items()}
         if all(file.is_file() for file in files.values()):
             return [TransferFiles(name, files, name)]

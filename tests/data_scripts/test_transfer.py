@@ -4,7 +4,7 @@ import tarfile
 import pytest
 import transfer
 
-from retriever.data.senteval import BINARY, SPLITS
+from retriever.data.senteval_transfer import BINARY, SPLITS
 from retriever.errors import InputError
 
 PARTS = {part.name: part for part in transfer.PARTS}
