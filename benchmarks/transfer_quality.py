@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -197,7 +198,7 @@ def main() -> None:
         cases[files.name] = both(read_transfer_task(files), encoder)
         print(files.name, cases[files.name], file=sys.stderr, flush=True)
     result = {"benchmark": "transfer_quality", "model": given.model, "machine": describe_machine()}
-    result |= {"versions": versions(), "cases": cases}
+    result |= {"versions": versions() | {"scikit-learn": version("scikit-learn")}, "cases": cases}
     print(json.dumps(result, indent=2))
     if given.output is not None:
         write_json(given.output, result)
