@@ -21,7 +21,7 @@ WORK_BYTES = 300_000_000
 
 ID_BYTES = 16
 
-BM25_BYTES, BM25_WORK = 575, 1_500_000_000
+BM25_BYTES, BM25_WORK = 575, 1_100_000_000
 """Of the disk for a passage of 100 words; and of memory at most, while words are counted (``benchmarks/bm25.py``)."""
 
 
