@@ -8,7 +8,17 @@ import torch
 
 from retriever.versions import installed
 
-PACKAGES = ("torch", "transformers", "tokenizers", "sentence-transformers", "faiss-cpu", "numpy", "numba", "bm25s", "rank-bm25")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "sentence-transformers",
+    "faiss-cpu",
+    "numpy",
+    "numba",
+    "bm25s",
+    "rank-bm25",
+)
 
 
 def describe_machine() -> dict[str, object]:

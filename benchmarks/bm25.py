@@ -245,7 +245,7 @@ def million(scratch: Path, count: int) -> Cases:
             "ours": round(memory / 1e9, 2),
             "peer": 24,
             "ratio": round(24e9 / memory, 3),
-            "unit": "GB of memory for 21 million passages, a block at a time, against the machine's",
+            "unit": "GB of memory for counting 21 million passages, one block after the other, against the machine's",
             "disk_gb": round(scale * size / 1e9, 1),
             "hours": round(scale * seconds / 3600, 2),
             "cores": 1,

@@ -66,6 +66,8 @@ class FilterConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.drop_near_duplicates and self.near_duplicate != type(self).near_duplicate:
+            raise InputError("near_duplicate is of a filter that is off: leave --allow-near-duplicates out")
         if self.cross_encoder is None and self.cross_encoder_below != type(self).cross_encoder_below:
             raise InputError(
                 "cross_encoder_below is of a cross-encoder, and there is none: add --cross-encoder"

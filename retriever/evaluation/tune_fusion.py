@@ -190,6 +190,7 @@ def _grades(
 
 def _say(best: Trial, sides: Sequence[Trial]) -> None:
     better = max(sides, key=lambda each: each.value)
+    logger.info("the best is chosen by these very questions: on others expect a little less of it")
     if best.low <= 0:
         logger.warning(
             "on these questions no fusion is surely better than --mode %s alone: the best differs by %+.4f (95 %% from %+.4f to %+.4f)",

@@ -112,14 +112,6 @@ class Block:
         """The part of ``rows`` and ``counts`` that belongs to a word."""
         return slice(int(self.starts[place]), int(self.starts[place + 1]))
 
-    def count_in(self, row: int, place: int) -> int:
-        """How often a passage holds the word of a place; 0 for place -1."""
-        if place < 0:
-            return 0
-        span = self.postings(place)
-        at = span.start + int(np.searchsorted(self.rows[span], row))
-        return int(self.counts[at]) if at < span.stop and self.rows[at] == row else 0
-
     def frequencies(self, gone: NDArray[np.int64]) -> NDArray[np.int64]:
         """(W,) passages that hold each word, those of ``gone`` rows left out."""
         found = np.diff(self.starts)

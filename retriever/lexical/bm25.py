@@ -27,7 +27,9 @@ from retriever.records import Passage
 
 MANIFEST = "bm25.json"
 FORMAT = 2
-SMALL = 20_000
+SMALL, SMALL_TOKENS = 20_000, 5_000_000
+"""Passages, and words in all of them, that are counted as Python objects."""
+
 TOKENS_PER_BLOCK, PASSAGES_PER_BLOCK = 20_000_000, 500_000
 """A block is counted in memory, 20 bytes a word."""
 
@@ -55,15 +57,23 @@ def bm25_of(
     analyser = analyser or Analyser()
     with progress(len(passages), "BM25") as advance:
         blocks = list(_counted(passages, 0, analyser, advance))
-    require_words(blocks)
-    nothing = [np.empty(0, np.int64)] * len(blocks)
-    bm25 = Bm25(blocks, nothing, Formula(formula, Statistics.of(blocks, nothing)))
     return Bm25Searcher(
-        bm25,
+        bm25_over(blocks, formula),
         analyser,
         ids_of=lambda rows: [passages[row].id for row in rows.tolist()],
         row_of=lambda id: next((row for row, each in enumerate(passages) if each.id == id), -1),
     )
+
+
+def bm25_over(blocks: Sequence[Block], formula: Bm25Formula) -> Bm25:
+    """What scores all passages of some blocks.
+
+    Raises:
+        InputError: there is nothing to find.
+    """
+    require_words(blocks)
+    nothing = [np.empty(0, np.int64)] * len(blocks)
+    return Bm25(blocks, nothing, Formula(formula, Statistics.of(blocks, nothing)))
 
 
 def count_blocks(
@@ -78,7 +88,7 @@ def count_blocks(
         passages_sha256: of their content.
         progress: one tick a passage.
     """
-    made_of = {"passages": passages_sha256, "analyser": analyser.to_json()}
+    made_of = {"format": FORMAT, "passages": passages_sha256, "analyser": analyser.to_json()}
     if folder.is_dir() and not ((folder / MANIFEST).is_file() and read_json(folder / MANIFEST) == made_of):
         shutil.rmtree(folder)
     folder.mkdir(exist_ok=True)
@@ -108,12 +118,18 @@ def _counted(
                 yield analyser(f"{each.title} {each.text}")
                 advance(1)
 
-    if len(passages) <= SMALL:
-        if start < len(passages):
-            yield _by_rank_bm25(list(words()))
-        return
+    cut = words()
+    first: list[list[str]] = []
+    if start < len(passages) <= SMALL:
+        tokens = 0
+        while tokens <= SMALL_TOKENS and (each := next(cut, None)) is not None:
+            first.append(each)
+            tokens += len(each)
+        if len(first) == len(passages):
+            yield _by_rank_bm25(first)
+            return
     counter = BlockCounter()
-    for each in words():
+    for each in chain(first, cut):
         counter.add(each)
         if counter.tokens >= TOKENS_PER_BLOCK or len(counter) == PASSAGES_PER_BLOCK:
             yield counter.block()

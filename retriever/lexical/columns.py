@@ -12,6 +12,9 @@ FREQUENT = 10
 WORTH = 4
 """It has one from this question on that asks for it: to make one takes about as long as adding its postings so often."""
 
+BYTES = 3
+"""Of a column for each passage."""
+
 LEVELS = 254
 """Of the weights of a column, rounded up: a byte each."""
 
@@ -41,15 +44,16 @@ class Columns:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory."""
-        return self.norms.nbytes + self.levels.nbytes + self.counts.nbytes
+        """Bytes of the columns."""
+        return self.levels.nbytes + self.counts.nbytes
 
-    def of(self, places: NDArray[np.int64], questions: NDArray[np.int64]) -> NDArray[np.int64]:
+    def of(self, places: NDArray[np.int64], questions: NDArray[np.int64], room: int) -> NDArray[np.int64]:
         """The columns of words.
 
         Args:
             places: (n,) of words in the block; -1: a word that it does not know.
             questions: (n,) how many ask for each now; no word is asked for in two places.
+            room: bytes that new columns may take.
 
         Returns:
             (n,) number of each one's column; -1 where it has none.
@@ -60,7 +64,8 @@ class Columns:
         there = self._places[words] == places
         frequent = words[there]
         self._questions[frequent] += questions[there]
-        self._make(frequent[(self._questions[frequent] >= WORTH) & (self._columns[frequent] < 0)])
+        wanted = frequent[(self._questions[frequent] >= WORTH) & (self._columns[frequent] < 0)]
+        self._make(wanted[: max(0, room) // (BYTES * len(self._block))])
         return np.where(there, self._columns[words], -1)
 
     def _make(self, words: NDArray[np.int64]) -> None:

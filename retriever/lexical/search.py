@@ -1,6 +1,6 @@
 """Ranking passages by BM25, block by block: bounds of all scores first, then the scores of those that may be among the best."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -21,7 +21,7 @@ from retriever.lexical.kernel import NUMPY, WordsInBlock, compiled
 from retriever.records import Ranking
 
 CACHED_BYTES = 2**28
-"""What the columns of frequent words may take of the memory; those of the block in use always have room."""
+"""What the columns of frequent words may take of the memory; the first ones stay, as every search needs all blocks in turn."""
 
 COMPILED_FROM = 3 * 10**8
 """Passages times questions that NumPy's loops take about as long for as Numba takes to compile its own."""
@@ -52,7 +52,7 @@ class Bm25:
 
     def __init__(self, blocks: Sequence[Block], gone: Sequence[NDArray[np.int64]], formula: Formula) -> None:
         self._blocks, self._gone, self._formula = blocks, gone, formula
-        self._columns: OrderedDict[int, Columns] = OrderedDict()
+        self._columns: dict[int, Columns] = {}
         self._lock, self._work = Lock(), 0
         self._kernel = NUMPY
 
@@ -146,18 +146,18 @@ class Bm25:
         return self._formula.weights(asked.factors[:, None], counts, norms), counts
 
     def _open(self, number: int, hashes: NDArray[np.uint64], questions: NDArray[np.int64]) -> "_Opened":
-        """A block, for so many questions that ask for each word; the columns of others give way to its own."""
+        """A block, for so many questions that ask for each word."""
         block, formula = self._blocks[number], self._formula
         places = block.places(hashes)
         starts, stops = block.starts[places], block.starts[places + 1]
         stops = np.where(places < 0, starts, stops)
         rows, counts = _read_only(block.rows), _read_only(block.counts)
         with self._lock:
-            columns = self._columns.pop(number, None) or Columns(block, formula)
-            while self._columns and sum(each.nbytes for each in self._columns.values()) > CACHED_BYTES:
-                self._columns.popitem(last=False)
-            self._columns[number] = columns
-            numbers = columns.of(places, questions)
+            if number not in self._columns:
+                self._columns[number] = Columns(block, formula)
+            columns = self._columns[number]
+            room = CACHED_BYTES - sum(each.nbytes for each in self._columns.values())
+            numbers = columns.of(places, questions, room)
             words = WordsInBlock(rows, counts, starts, stops, numbers, columns.levels, columns.counts)
             steps = np.append(columns.steps, 0.0)[numbers]
         return _Opened(

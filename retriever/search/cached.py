@@ -1,10 +1,11 @@
 """Searches that are kept on disk: asked again, they cost a reading, and the searcher is not even opened."""
 
+import json
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from retriever.data.files import read_json, write_json
+from retriever.data.files import atomic_file, read_json
 from retriever.errors import InputError
 from retriever.protocols import Searcher
 from retriever.records import Ranking
@@ -23,18 +24,16 @@ class CachedSearcher:
         self._searcher: Searcher | None = None
 
     def search(self, queries: Sequence[str], k: int) -> list[Ranking]:
-        """One ranking per query; a search that went deeper before serves, too."""
-        file = self._folder / f"{_name_of(queries)}.json"
+        """One ranking per query; another k is another search, as fused and approximate ones differ by it."""
+        file = self._folder / f"{_name_of(queries)}-{k}.json"
         if file.is_file():
-            depth, rankings = _read(file)
-            if depth >= k:
-                return [each.head(k) for each in rankings]
+            return _read(file)
         if self._searcher is None:
             self._searcher = self._open()
         found = self._searcher.search(queries, k)
         self._folder.mkdir(parents=True, exist_ok=True)
-        rows = [{"ids": each.ids, "scores": each.scores.tolist()} for each in found]
-        write_json(file, {"depth": k, "rankings": rows})
+        with atomic_file(file) as written:
+            json.dump([{"ids": each.ids, "scores": each.scores.tolist()} for each in found], written)
         return found
 
 
@@ -46,9 +45,9 @@ def _name_of(queries: Sequence[str]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _read(file: Path) -> tuple[int, list[Ranking]]:
+def _read(file: Path) -> list[Ranking]:
     try:
-        values: dict = read_json(file)  # type: ignore[assignment]  # whatever it is, it is tried
-        return int(values["depth"]), [Ranking(each["ids"], each["scores"]) for each in values["rankings"]]
+        values: list = read_json(file)  # type: ignore[assignment]  # whatever it is, it is tried
+        return [Ranking(each["ids"], each["scores"]) for each in values]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"is no cached search ({error}): delete it", path=file) from None

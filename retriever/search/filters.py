@@ -49,8 +49,8 @@ class Judge:
         self._example, self._filters = example, filters
         self._positives = (*example.positives, *also_positive)
         self._positive_ids = {each.id for each in self._positives}
-        self._positive_texts = {comparable(each.text) for each in self._positives}
-        self._seen = {comparable(each.text) for each in example.hard_negatives}
+        self._positive_texts = {comparable(each) for each in self._positives}
+        self._seen = {comparable(each) for each in example.hard_negatives}
 
     def ceiling(self, ranking: Ranking, look_up: Callable[[str], Passage]) -> float:
         """The highest score that a hard negative of a ranking may have.
@@ -78,11 +78,11 @@ class Judge:
 
     def is_positive(self, passage: Passage) -> bool:
         """Whether a passage is one of the positives, by id or by text; texts are equal up to white space."""
-        return passage.id in self._positive_ids or comparable(passage.text) in self._positive_texts
+        return passage.id in self._positive_ids or comparable(passage) in self._positive_texts
 
     def rejects(self, candidate: MinedPassage, ceiling: float) -> Rejection | None:
         """Why a candidate may not serve; None: it may."""
-        filters, text = self._filters, comparable(candidate.text)
+        filters, text = self._filters, comparable(candidate)
         if filters.positives and self.is_positive(candidate):
             return "positive"
         if candidate.rank < filters.first_rank:
@@ -94,7 +94,8 @@ class Judge:
         self._seen.add(text)
         if filters.answers and has_answer(candidate.text, self._example.answers):
             return "answer"
-        if filters.near_duplicate is not None and self._nearness(candidate) >= filters.near_duplicate:
+        near = filters.near_duplicate
+        if near is not None and not self.is_positive(candidate) and self._nearness(candidate) >= near:
             return "near_duplicate"
         return None
 
@@ -113,6 +114,6 @@ def _shingles_of_positive(text: str) -> frozenset[str]:
     return shingles(text)  # several questions have one positive
 
 
-def comparable(text: str) -> str:
-    """The text with each run of white space as one blank."""
-    return " ".join(text.split())
+def comparable(passage: Passage) -> str:
+    """The text with each run of white space as one blank; of a passage without text its title."""
+    return " ".join((passage.text if passage.text.strip() else f"title: {passage.title}").split())

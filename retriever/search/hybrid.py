@@ -50,7 +50,7 @@ def choose_fusion(stored: Mapping[str, Any] | None, given: Mapping[str, Any]) ->
     if given.get("method", base["method"]) != base["method"]:
         base["weight"] = WEIGHTS[given["method"]]
     chosen = {**base, **given}
-    if chosen["rrf_k"] != base["rrf_k"] and chosen["method"] != "rrf":
+    if "rrf_k" in given and chosen["method"] != "rrf":
         raise InputError(f"rrf_k is of fusion rrf, and the fusion is {chosen['method']}")
     if chosen["weight"] is None:
         raise InputError(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from retriever.config.mining import MineConfig
 from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples
-from retriever.data.files import require_writable
+from retriever.data.files import require_new_folder, require_writable
 from retriever.data.folders import locked
 from retriever.data.hashes import hashes_of
+from retriever.data.hub import at_split
 from retriever.data.lines import RECORD_FORMATS, format_of, read_json_objects
 from retriever.data.shingles import jaccard, shingles
 from retriever.errors import InputError
@@ -19,14 +20,14 @@ from retriever.protocols import Progress, no_progress
 from retriever.records import DprExample, Passage
 from retriever.search.filters import Filters
 from retriever.search.mining import Miner, MiningReport, Selection, question_key
-from retriever.search.sources import Sources
+from retriever.search.sources import Sources, require_searchers
 
 if TYPE_CHECKING:
     from retriever.search.rerank import CrossEncoder
 
 logger = logging.getLogger(__name__)
 
-LOCK = ".lock"
+LOCK = ".mining.lock"
 SAME_PASSAGE = 0.5
 """Two texts under one id are versions of one passage if they share this part of their runs of three words."""
 
@@ -52,6 +53,8 @@ def mine_corpus(
         config.questions
     )  # what is wrong with the first question is said before all work
     cache = config.cache or config.output.with_name(config.output.name + ".cache")
+    require_searchers(config)
+    cross_encoder = None if config.cross_encoder is None else _cross_encoder(config)
     report = MiningReport()
     with _held(cache):
         sources = Sources(config, cache, progress)
@@ -67,7 +70,7 @@ def mine_corpus(
             depth=config.depth,
             num_hard_negatives=config.num_hard_negatives,
             filters=filters_of(config),
-            cross_encoder=None if config.cross_encoder is None else _cross_encoder(config),
+            cross_encoder=cross_encoder,
             keep_old=config.keep_negatives,
             also_positive=positives_of_repeated(read),
         )
@@ -82,8 +85,10 @@ def mine_corpus(
 @contextmanager
 def _held(cache: Path) -> Iterator[None]:
     """The cache for this process alone; one into which nothing was put is removed again."""
-    cache.mkdir(parents=True, exist_ok=True)
     lock = cache / LOCK
+    if not lock.exists():
+        require_new_folder(cache)  # what is in a folder that we did not make is nobody's cache
+    cache.mkdir(parents=True, exist_ok=True)
     with locked(lock, "another process mines with this cache"):
         try:
             yield
@@ -132,7 +137,9 @@ def names_positives(path: Path) -> bool:
     Raises:
         InputError: no such file, or no question that can be read in it.
     """
-    return path.is_dir() or holds_contexts(path) or bool(next(read_questions(path)).positive_ids)
+    if path.is_dir() or holds_contexts(path):
+        return True
+    return bool(next(read_questions(at_split(path, "train"))).positive_ids)
 
 
 def read_questions_with_answers(path: Path) -> Iterator[DprExample]:
@@ -141,7 +148,7 @@ def read_questions_with_answers(path: Path) -> Iterator[DprExample]:
     Raises:
         InputError: a file or line that is wrong, a question without answers, or one that names its positive.
     """
-    for question in read_questions(path):
+    for question in read_questions(at_split(path, "train")):
         name = f"question '{question.query.id}'"
         if question.positive_ids:
             raise InputError(f"{name} names its positive passage, the first question does not", path=path)
@@ -172,6 +179,7 @@ def positives_of_repeated(read: Callable[[], Iterable[DprExample]]) -> dict[str,
 
 def holds_contexts(path: Path) -> bool:
     """Whether a file is in DPR's training format, whose questions bring their passages with them."""
+    path = at_split(path, "train")
     if path.is_dir() or format_of(path) not in RECORD_FORMATS:
         return False
     _, first = next(read_json_objects(path), (0, {}))

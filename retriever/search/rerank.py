@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retriever.choices import PassageFormat
+from retriever.data.files import read_json
 from retriever.encoding.device import choose_device
 from retriever.encoding.dual_encoder import format_passages
 from retriever.encoding.locate import locate_model
+from retriever.encoding.model_folder import transformer_folder
 from retriever.errors import InputError
 from retriever.records import Passage
 
@@ -45,6 +47,8 @@ class CrossEncoder:
             )
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"cannot be opened as a cross-encoder ({error})", path=folder) from None
+        if not any(each.endswith("ForSequenceClassification") for each in _architectures(folder)):
+            raise InputError("is no cross-encoder: its head would be a random one", path=folder)
         if self._model.num_labels != 1:
             raise InputError(
                 f"gives {self._model.num_labels} scores, a cross-encoder for ranking gives one", path=folder
@@ -60,3 +64,10 @@ class CrossEncoder:
             inputs, batch_size=BATCH_SIZE, show_progress_bar=False, activation_fn=Sigmoid()
         )
         return np.asarray(scores, np.float32).reshape(len(pairs))
+
+
+def _architectures(folder: Path) -> list[str]:
+    """The classes that a model folder names."""
+    config = transformer_folder(folder) / "config.json"
+    values = read_json(config) if config.is_file() else {}
+    return list((values.get("architectures") or []) if isinstance(values, dict) else [])

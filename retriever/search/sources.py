@@ -11,9 +11,8 @@ import logging
 import shutil
 from collections.abc import Mapping
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
-from typing import cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import numpy as np
 
@@ -23,18 +22,21 @@ from retriever.data.corpus import read_passages
 from retriever.data.files import file_sha256, read_json, write_json
 from retriever.data.folders import replaced_folder
 from retriever.errors import InputError
-from retriever.index.layout import CURRENT, current_generation
+from retriever.index.layout import CURRENT, current_generation, read_manifest
 from retriever.index.opened import OpenIndex
 from retriever.index.passage_store import PassageStore, Recent, write_passage_store
 from retriever.lexical.analyser import analyser_of
 from retriever.lexical.block import Block
-from retriever.lexical.bm25 import FORMAT, block_folders, count_blocks, require_words
-from retriever.lexical.formula import Formula, Statistics
-from retriever.lexical.search import Bm25, Bm25Searcher
+from retriever.lexical.bm25 import FORMAT, block_folders, bm25_over, count_blocks
+from retriever.lexical.search import Bm25Searcher
 from retriever.protocols import Progress, Searcher
 from retriever.records import Passage
 from retriever.search.cached import CachedSearcher
+from retriever.search.fusion import FUSION
 from retriever.search.mining import Source
+
+if TYPE_CHECKING:
+    from retriever.encoding.dual_encoder import DualEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -83,19 +85,15 @@ class Sources:
         if name == BM25:
             return self._bm25()
         path, mode = index_and_mode(name)
-        if (path / CURRENT).is_file():
-            return self._index(path, mode)
-        if mode != "dense":
-            raise InputError("there is no index", path=path)
-        return self._index(self._encoded(name), mode)
+        if not (path / CURRENT).is_file():
+            return self._index(self._encoded(name), mode)
+        require_same_passages(OpenIndex.open(path), self.passages)
+        return self._index(path, mode)
 
     def _opened_index(self) -> OpenIndex:
         """The first index among the searchers, whose passages are the corpus."""
-        paths = [index_and_mode(name)[0] for name in self._config.searchers()]
-        path = next((each for each in paths if (each / CURRENT).is_file()), None)
-        if path is None:
-            raise InputError("passages is required where no --searcher is an index")
-        return OpenIndex.open(path)
+        paths = (index_and_mode(name)[0] for name in self._config.searchers())
+        return OpenIndex.open(next(each for each in paths if (each / CURRENT).is_file()))
 
     def _stored(self, file: Path) -> str:
         """Write the corpus into the cache, unless it is there; → SHA-256 of its content."""
@@ -117,10 +115,7 @@ class Sources:
 
         def opened() -> Searcher:
             blocks = [Block.load(each) for each in block_folders(folder)]
-            require_words(blocks)
-            nothing = [np.empty(0, np.int64)] * len(blocks)
-            bm25 = Bm25(blocks, nothing, Formula(formula, Statistics.of(blocks, nothing)))
-            return Bm25Searcher(bm25, analyser, store.ids_of, store.row_of)
+            return Bm25Searcher(bm25_over(blocks, formula), analyser, store.ids_of, store.row_of)
 
         return CachedSearcher(opened, self._searches(BM25, FORMAT, formula, analyser.to_json(), self._sha256))
 
@@ -132,39 +127,44 @@ class Sources:
 
             return open_searcher(path, mode=mode, device=config.device, precision=config.precision)
 
-        if config.passages is not None:
-            require_same_passages(OpenIndex.open(path), self.passages)
         manifest = current_generation(path).manifest_sha256
-        return CachedSearcher(opened, self._searches(manifest, mode, config.device, config.precision))
+        fusion = FUSION.describe() if mode == "hybrid" else ""  # of an index that was not tuned
+        return CachedSearcher(opened, self._searches(manifest, mode, config.device, config.precision, fusion))
 
     def _encoded(self, model: str) -> Path:
         """The corpus as an index of a model, encoded unless the cache has it."""
         from retriever.config.index import IndexConfig
-        from retriever.encoding.dual_encoder import DualEncoder
         from retriever.index.build import build_index
-        from retriever.index.layout import read_manifest
+        from retriever.index.workers import PassageModel
 
         folder = self._cache / f"index-{_hash(model)}"
-        config = self._config
-        if config.passages is None:
-            raise InputError(f"passages is required: --searcher {model} is no index")
+        index = IndexConfig(
+            passages=cast(Path, self._config.passages),
+            model=model,
+            output=folder,
+            device=self._config.device,
+            precision=self._config.precision,
+        )
         if (folder / CURRENT).is_file():
-            manifest = read_manifest(folder)
-            found = DualEncoder.load(model, device=config.device, precision=config.precision)
-            of_these = [each.passages_sha256 for each in manifest.segments] == [self._sha256]
-            if found.fingerprint == manifest.model.fingerprint and of_these:
+            if self._made_with(PassageModel.of(index).load(), folder):
                 return folder
             logger.info("%s is another model now, or the passages are others: they are encoded again", model)
             shutil.rmtree(folder)
-        return build_index(
-            IndexConfig(
-                passages=config.passages,
-                model=model,
-                output=folder,
-                device=config.device,
-                precision=config.precision,
-            ),
-            progress=self._progress,
+        return build_index(index, progress=self._progress)
+
+    def _made_with(self, model: "DualEncoder", folder: Path) -> bool:
+        """Whether an index in the cache is what would be made now."""
+        try:
+            manifest = read_manifest(folder)
+        except InputError:  # a kill while it was deleted, or another format: it can be made again
+            return False
+        passage = model.passage
+        return (
+            model.fingerprint == manifest.model.fingerprint
+            and [each.passages_sha256 for each in manifest.segments] == [self._sha256]
+            and passage.precision == manifest.precision
+            and passage.settings.passage_format == manifest.passage_format
+            and passage.settings.max_length == manifest.max_length
         )
 
     def _searches(self, *made_of: object) -> Path:
@@ -179,12 +179,31 @@ def index_and_mode(name: str) -> tuple[Path, SearchMode]:
     return Path(name), "dense"
 
 
+def require_searchers(config: MineConfig) -> None:
+    """Check, before long work, that every searcher is there.
+
+    Raises:
+        InputError: one is neither ``bm25`` nor an index nor a model, or needs passages that are not given.
+    """
+    from retriever.encoding.locate import locate_model  # with torch
+
+    for name in config.searchers():
+        path, mode = index_and_mode(name)
+        if name == BM25 or (path / CURRENT).is_file():
+            continue
+        if mode != "dense":
+            raise InputError("there is no index", path=path)
+        if config.passages is None:
+            raise InputError(f"passages is required: --searcher {name} is no index")
+        locate_model(name)
+
+
 def require_same_passages(index: OpenIndex, passages: Mapping[str, Passage]) -> None:
     """Raise InputError when an index holds other passages than a corpus, as far as a sample of them tells."""
-    step = max(1, len(index) // COMPARED)
-    for each in islice(index.passages(), 0, None, step):
-        if passages.get(each.id) != each:
-            raise InputError(f"its passage '{each.id}' is not that of --passages", path=index.path)
+    rows = np.unique(np.linspace(0, index.num_rows - 1, COMPARED).astype(np.int64))
+    for each in index.ids_of(rows[~index.is_removed(rows)]):
+        if passages.get(each) != index[each]:
+            raise InputError(f"its passage '{each}' is not that of the corpus that is mined", path=index.path)
 
 
 def _hash(text: str) -> str:

@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 ANSWERS_SAMPLED = 64
 """Of so many questions one is asked whether its passages contain its answer: looking takes a third as long as tokenizing."""
 
+MINE = {"hard": " (ctl mine finds them)", "other": ""}
+"""What to do about missing negatives."""
+
 DEFAULT_TEMPERATURE: dict[Similarity, float] = {"cosine": 0.05, "dot": 1.0}
 
 
@@ -66,20 +69,28 @@ def train_dpr(
 
 def _train(config: TrainDprConfig, surroundings: Surroundings) -> Path:
     """One run."""
-    locate_model(config.model)  # a wrong name is told before the mining
-    with no_trace_unless_begun(surroundings.output):
-        return _train_on(config, surroundings, with_hard_negatives(config, surroundings))
-
-
-def _train_on(config: TrainDprConfig, surroundings: Surroundings, train: Sequence[Path]) -> Path:
-    """One run, on these files."""
+    for model in (config.model, config.passage_model):
+        if model is not None:
+            locate_model(model)  # wrong names and dev data are told before the mining
     corpus = None if config.passages is None else read_passage_table(config.passages)
+    dev = None if config.dev is None else list(read_dpr_examples(config.dev, corpus, split="dev"))
+    with no_trace_unless_begun(surroundings.output):
+        return _train_on(config, surroundings, with_hard_negatives(config, surroundings), corpus, dev)
+
+
+def _train_on(
+    config: TrainDprConfig,
+    surroundings: Surroundings,
+    train: Sequence[Path],
+    corpus: Mapping[str, Passage] | None,
+    dev_examples: Sequence[DprExample] | None,
+) -> Path:
+    """One run, on these files."""
     check = DprCheck(sampled=ANSWERS_SAMPLED)
     files = [check.watch(file, locate_dpr_examples(file, corpus)) for file in train]
     firsts = [
         next(examples) for examples in files
     ]  # a file that is not there is an error before the model is loaded
-    dev_examples = None if config.dev is None else list(read_dpr_examples(config.dev, corpus, split="dev"))
     torch.manual_seed(config.seed)
     model = _load(config, surroundings.processes.device)
     similarity = model.query.settings.similarity
@@ -117,7 +128,9 @@ def _negatives(config: TrainDprConfig, training_set: TrainingSet) -> Negatives:
     asked = {"hard": config.num_hard_negatives, "other": config.num_other_negatives}
     for kind, most in there.items():
         if most < asked[kind]:
-            logger.warning("no question has more than %d %s negatives: training with that many", most, kind)
+            logger.warning(
+                "no question has more than %d %s negatives: training with that many%s", most, kind, MINE[kind]
+            )
     return Negatives(
         hard=min(asked["hard"], there["hard"]),
         other=min(asked["other"], there["other"]),

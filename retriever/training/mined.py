@@ -8,7 +8,9 @@ from pathlib import Path
 
 from retriever.config.mining import MineConfig
 from retriever.config.training import TrainDprConfig
-from retriever.search.mine_corpus import holds_contexts, mine_corpus
+from retriever.data.files import file_sha256, read_json, write_json
+from retriever.errors import InputError
+from retriever.search.mine_corpus import holds_contexts, mine_corpus, names_positives
 from retriever.training.recipe import Surroundings
 
 logger = logging.getLogger(__name__)
@@ -30,22 +32,25 @@ def with_hard_negatives(config: TrainDprConfig, surroundings: Surroundings) -> l
         return list(config.train)
     folder = surroundings.output / FOLDER
     files = [
-        folder / f"{number}.jsonl" if needs_negatives(each) else each
+        folder / f"{number}.jsonl" if names_its_positives_only(each) else each
         for number, each in enumerate(config.train)
     ]
     surroundings.processes.on_main(lambda: _mine(config, files, folder, surroundings))
     return files
 
 
-def needs_negatives(file: Path) -> bool:
-    """Whether a training file has questions alone; a BEIR folder and DPR's format bring their passages."""
-    return not file.is_dir() and not holds_contexts(file)
+def names_its_positives_only(file: Path) -> bool:
+    """Whether a training file has questions with ids of passages; a BEIR folder and DPR's format bring their passages.
+
+    Questions with answers alone are not mined for: their positives would be guessed, which ``ctl mine`` does where it is asked to.
+    """
+    return not file.is_dir() and not holds_contexts(file) and names_positives(file)
 
 
 def _mine(config: TrainDprConfig, files: list[Path], folder: Path, surroundings: Surroundings) -> None:
     """Write what is not there yet."""
     for questions, file in zip(config.train, files, strict=True):
-        if questions == file or file.exists():
+        if questions == file:
             continue
         logger.info("%s has no hard negatives: mining them with BM25 (--no-mine: train without)", questions)
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,6 +61,18 @@ def _mine(config: TrainDprConfig, files: list[Path], folder: Path, surroundings:
             num_hard_negatives=max(NUM_MINED, config.num_hard_negatives),
             cache=folder / CACHE,
         )
+        made_of = {
+            **{name: str(value) for name, value in mine.to_json().items()},
+            **{
+                str(each): file_sha256(each)
+                for each in (questions, config.passages)
+                if each and each.is_file()
+            },
+        }
+        if file.exists() and read_json(file.with_suffix(".json")) == made_of:
+            continue  # of a run that was killed
+        file.unlink(missing_ok=True)
+        write_json(file.with_suffix(".json"), made_of)
         report = mine_corpus(mine, progress=surroundings.progress)
         logger.info("%d hard negatives for %d questions: %s", report.kept, report.questions, file)
     shutil.rmtree(folder / CACHE, ignore_errors=True)
@@ -67,7 +84,7 @@ def no_trace_unless_begun(run: Path) -> Iterator[None]:
     made_here = not run.exists()
     try:
         yield
-    except Exception:
+    except InputError:
         if not (run / "config.json").exists():
             shutil.rmtree(run if made_here else run / FOLDER, ignore_errors=True)
         raise

@@ -1,5 +1,6 @@
 import random
 from fractions import Fraction
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from retriever.choices import FusionMethod
 from retriever.records import Ranking
-from retriever.search.fusion import METHODS, Candidates, FusedRanking, Fusion, fuse
+from retriever.search.fusion import METHODS, WEIGHTS, Candidates, FusedRanking, Fusion, fuse
 
 IDS = "abcdefgh"
 RRF = Fusion("rrf", 1.0)
@@ -200,3 +201,7 @@ def test_bad_settings_are_refused(bad: dict[str, float]) -> None:
 def test_candidates_of_another_depth_are_refused() -> None:
     with pytest.raises(ValueError, match="candidates of depth 5, fusion of depth 1000"):
         Candidates(ranking_of("a"), ranking_of("a"), 5).fused(RRF, 1)
+
+
+def test_every_method_has_a_function_and_a_weight():
+    assert set(METHODS) == set(WEIGHTS) == set(get_args(FusionMethod))

@@ -1,16 +1,21 @@
 import json
 import logging
 import shutil
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from filelock import FileLock
 
 import retriever.search.sources as sources_module
+from retriever.choices import Rejection
 from retriever.config.index import IndexConfig
 from retriever.config.mining import MineConfig
 from retriever.data.dpr import read_dpr_examples
 from retriever.errors import InputError
 from retriever.index.build import build_index
+from retriever.index.layout import read_manifest
+from retriever.reporting.audit import REASONS
 from retriever.search.mine_corpus import mine_corpus
 
 PASSAGES = {
@@ -146,9 +151,65 @@ def test_other_filters_search_nothing_again(folder, monkeypatch):
 def test_a_cache_that_another_process_uses_is_left_alone(folder):
     cache = folder / "cache"
     cache.mkdir()
-    with FileLock(cache / ".lock"), pytest.raises(InputError) as error:
+    with FileLock(cache / ".mining.lock"), pytest.raises(InputError) as error:
         mine(folder, [QUESTION | {"positive_passage_id": "paris"}], cache=cache)
     assert str(error.value) == f"{cache}: another process mines with this cache: wait until it is done"
+
+
+@pytest.mark.parametrize("name", ["passages", "bm25"])
+def test_a_folder_that_is_no_cache_of_ours_is_refused_and_kept(folder, name):
+    (folder / "work" / name).mkdir(parents=True)
+    (folder / "work" / name / "results.txt").write_text("mine")
+    with pytest.raises(InputError) as error:
+        mine(folder, [QUESTION | {"positive_passage_id": "paris"}], cache=folder / "work")
+    assert str(error.value) == f"{folder / 'work'}: output folder exists and is not empty"
+    assert (folder / "work" / name / "results.txt").read_text() == "mine"
+
+
+def test_a_file_in_the_place_of_the_cache_is_told(folder):
+    (folder / "work").write_text("mine")
+    with pytest.raises(InputError) as error:
+        mine(folder, [QUESTION | {"positive_passage_id": "paris"}], cache=folder / "work")
+    assert str(error.value) == f"{folder / 'work'}: output folder exists and is a file"
+
+
+def test_of_a_data_set_with_splits_the_training_questions_are_mined_for(folder):
+    from datasets import Dataset, DatasetDict
+
+    rows = {"question": [QUESTION["question"]], "positive_passage_id": ["paris"]}
+    both = {"train": Dataset.from_dict(rows), "validation": Dataset.from_dict(rows)}
+    DatasetDict(both).save_to_disk(folder / "saved")
+    output = folder / "mined.jsonl"
+    questions = Path(f"hf:{folder / 'saved'}")
+    mine_corpus(MineConfig(questions=questions, passages=folder / "passages.jsonl", output=output))
+    [example] = read_dpr_examples(output)
+    assert [each.id for each in example.hard_negatives] == ["lyon"]
+
+
+def test_a_second_index_of_another_corpus_is_refused(folder, index, model_folder):
+    rows = [{"id": name, "text": f"another {text}"} for name, text in PASSAGES.items()]
+    (folder / "others.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    others = folder / "other-index"
+    build_index(
+        IndexConfig(passages=folder / "others.jsonl", model=str(model_folder), output=others, device="cpu")
+    )
+    with pytest.raises(InputError) as error:
+        mine(
+            folder,
+            [QUESTION | {"positive_passage_id": "paris"}],
+            passages=None,
+            searcher=(str(index), str(others)),
+        )
+    assert str(error.value) == f"{others}: its passage 'paris' is not that of the corpus that is mined"
+
+
+def test_another_precision_encodes_the_corpus_again(folder, model_folder):
+    settings = {"searcher": (str(model_folder),), "precision": "fp32"}
+    mine(folder, [QUESTION | {"positive_passage_id": "paris"}], **settings)
+    [made] = (folder / "mined.jsonl.cache").glob("index-*")
+    assert read_manifest(made).precision == "fp32"
+    mine(folder, [QUESTION | {"positive_passage_id": "paris"}], **{**settings, "precision": "bf16"})
+    assert read_manifest(made).precision == "bf16"
 
 
 def test_bad_passages_leave_no_cache_behind(folder):
@@ -241,7 +302,7 @@ def test_an_index_of_other_passages_is_refused(folder, index):
         mine(
             folder, [QUESTION | {"answers": ["x"]}], passages=folder / "others.jsonl", searcher=(str(index),)
         )
-    assert str(error.value) == f"{index}: its passage 'paris' is not that of --passages"
+    assert str(error.value) == f"{index}: its passage 'paris' is not that of the corpus that is mined"
 
 
 def test_positives_with_an_id_of_the_corpus_and_another_text_are_told(folder, caplog):
@@ -263,10 +324,14 @@ def test_positives_with_an_id_of_the_corpus_and_another_text_are_told(folder, ca
         ({"searcher": ("nowhere@bm25",)}, "nowhere: there is no index"),
         (
             {"passages": None, "searcher": ("nowhere",)},
-            "passages is required where no --searcher is an index",
+            "passages is required: --searcher nowhere is no index",
         ),
         ({"share": (1.0, 2.0)}, "share must be given once a --searcher: 2 shares for 1 searchers"),
         ({"first_rank": 101}, "first_rank 101 is beyond --depth 100: nothing would be left"),
+        (
+            {"near_duplicate": 0.5, "drop_near_duplicates": False},
+            "near_duplicate is of a filter that is off: leave --allow-near-duplicates out",
+        ),
         (
             {"cross_encoder_below": 0.5},
             "cross_encoder_below is of a cross-encoder, and there is none: add --cross-encoder",
@@ -303,3 +368,7 @@ def test_the_audit_shows_what_was_kept_and_rejected_and_why_and_runs_nothing(fol
     assert "france is <mark>paris</mark> on the river" in text
     assert "<script" not in text and "http" not in text
     assert "kept from bm25         1" in capsys.readouterr().out
+
+
+def test_every_rejection_has_words():
+    assert set(REASONS) == set(get_args(Rejection))

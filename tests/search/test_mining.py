@@ -193,6 +193,13 @@ def test_near_duplicates_of_the_positive_are_rejected() -> None:
     assert 19 / 21 == pytest.approx(0.9048, abs=1e-4)
 
 
+def test_passages_without_text_are_told_apart_by_their_titles() -> None:
+    corpus = {each: Passage(each, " ", f"title {each}") for each in ("a", "b", "c")}
+    example = DprExample(Query("q", "?"), (corpus["a"],))
+    [mined] = miner("a", "b", "c", passages=corpus, num_hard_negatives=9).mine([example])
+    assert [each.id for each in mined.hard_negatives] == ["b", "c"]
+
+
 def test_answers_alone_find_the_positive_in_the_first_source() -> None:
     example = replace(EXAMPLE, positives=(), answers=("March",))
     report = MiningReport()

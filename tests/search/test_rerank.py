@@ -37,6 +37,12 @@ def test_a_model_of_several_labels_is_refused(plain_folder, tmp_path):
     assert str(error.value) == f"{folder}: gives 3 scores, a cross-encoder for ranking gives one"
 
 
+def test_an_encoder_without_a_trained_head_is_refused(plain_folder):
+    with pytest.raises(InputError) as error:
+        CrossEncoder(str(plain_folder), device="cpu")
+    assert str(error.value) == f"{plain_folder}: is no cross-encoder: its head would be a random one"
+
+
 def test_a_folder_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError) as error:

@@ -53,7 +53,7 @@ def test_questions_without_negatives_are_mined_and_the_file_stays_in_the_run(con
         assert {negative.source for negative in each.hard_negatives} == {"bm25"}
         first = each.hard_negatives[0].text.split()
         assert (thing in first) != (action in first)  # one word of the question, but not both
-    assert [each.name for each in (run / "mined").iterdir()] == ["0.jsonl"]
+    assert sorted(each.name for each in (run / "mined").iterdir()) == ["0.json", "0.jsonl"]
 
 
 @pytest.mark.parametrize("settings", [{"mine": False}, {"num_hard_negatives": 0}])
@@ -70,7 +70,7 @@ def test_files_that_bring_passages_train_as_they_are(config, tmp_path):
     own = tmp_path / "own.jsonl"
     own.write_text("".join(json.dumps(each) + "\n" for each in rows))
     run = train_dpr(replace(config, train=(own, *config.train)))
-    assert [each.name for each in (run / "mined").iterdir()] == ["1.jsonl"]
+    assert sorted(each.name for each in (run / "mined").iterdir()) == ["1.json", "1.jsonl"]
 
 
 def test_a_training_that_cannot_begin_leaves_nothing(config, tmp_path):
@@ -81,6 +81,33 @@ def test_a_training_that_cannot_begin_leaves_nothing(config, tmp_path):
     with pytest.raises(InputError, match="do not fill one batch of 64"):
         train_dpr(replace(config, batch_size=64))
     assert list(config.output.iterdir()) == []
+
+
+def test_what_was_mined_for_other_questions_is_mined_again(config, monkeypatch, tmp_path):
+    def kill(*given, **named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("retriever.training.dpr.run_recipe", kill)
+        train_dpr(config)
+    lines = (tmp_path / "questions.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "questions.jsonl").write_text("".join(lines[:16]))
+    run = train_dpr(replace(config, resume=True))
+    assert len(list(read_dpr_examples(run / "mined" / "0.jsonl"))) == 16
+
+
+def test_questions_with_answers_alone_are_refused_as_before(config, tmp_path):
+    rows = [{"question": f"who {row} ?", "answers": ["cat"]} for row in range(16)]
+    (tmp_path / "questions.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    with pytest.raises(InputError, match=r"questions\.jsonl:1: no positive passage"):
+        train_dpr(config)
+    assert not config.output.exists()
+
+
+def test_bad_dev_data_are_told_before_the_mining(config, monkeypatch, tmp_path):
+    monkeypatch.setattr(mined, "mine_corpus", lambda *given, **named: pytest.fail("mined"))
+    with pytest.raises(InputError, match=r"nowhere\.jsonl: no such file"):
+        train_dpr(replace(config, dev=tmp_path / "nowhere.jsonl"))
 
 
 def test_a_wrong_model_is_told_before_the_mining(config, monkeypatch):
