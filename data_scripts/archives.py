@@ -41,7 +41,8 @@ def extract(archive: Path, wanted: Callable[[str], str | None], folder: Path) ->
             if folder / target in files:
                 raise InputError(f"member '{name}' occurs twice", path=archive)
             files[folder / target] = None
-            _write(folder / target, _blocks(source, archive))
+            with source:
+                _write(folder / target, _blocks(source, archive))
     return list(files)
 
 
@@ -54,7 +55,7 @@ def _reading(archive: Path) -> Iterator[None]:
 
 
 def _blocks(source: IO[bytes], archive: Path) -> Iterator[bytes]:
-    with _reading(archive), source:
+    with _reading(archive):
         while block := source.read(1 << 20):
             yield block
 
