@@ -1,6 +1,5 @@
 """Files out of a tar or zip archive, those that are wanted, and never outside their folder."""
 
-import shutil
 import tarfile
 import zipfile
 import zlib
@@ -27,27 +26,47 @@ def extract(archive: Path, wanted: Callable[[str], str | None], folder: Path) ->
         The files, in the order of the archive.
 
     Raises:
-        InputError: not a complete archive, a member whose name leaves the folder, or one that is wanted and no file.
+        InputError: not a complete archive, a member whose name leaves the folder, one that is wanted and no file or
+            occurs twice, or a file that cannot be written.
     """
-    files: list[Path] = []
+    files: dict[Path, None] = {}
+    with _reading(archive), _members(archive) as members:
+        for name, opened in members:
+            target = wanted(_safe(name, archive))
+            if target is None:
+                continue
+            source = opened()
+            if source is None:
+                raise InputError(f"member '{name}' is no ordinary file", path=archive)
+            if folder / target in files:
+                raise InputError(f"member '{name}' occurs twice", path=archive)
+            files[folder / target] = None
+            with source:
+                _write(folder / target, _blocks(source, archive))
+    return list(files)
+
+
+@contextmanager
+def _reading(archive: Path) -> Iterator[None]:
     try:
-        with _members(archive) as members:
-            for name, opened in members:
-                target = wanted(_safe(name, archive))
-                if target is None:
-                    continue
-                source = opened()
-                if source is None:
-                    raise InputError(f"member '{name}' is no ordinary file", path=archive)
-                files.append(folder / target)
-                files[-1].parent.mkdir(parents=True, exist_ok=True)
-                with source, files[-1].open("xb") as file:
-                    shutil.copyfileobj(source, file, 1 << 20)
-    except FileExistsError:
-        raise InputError(f"member '{name}' occurs twice", path=archive) from None
+        yield
     except _BROKEN as error:
         raise InputError(f"not a complete archive ({error})", path=archive) from None
-    return files
+
+
+def _blocks(source: IO[bytes], archive: Path) -> Iterator[bytes]:
+    with _reading(archive):
+        while block := source.read(1 << 20):
+            yield block
+
+
+def _write(path: Path, blocks: Iterable[bytes]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.writelines(blocks)
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", path=path) from None
 
 
 def extract_all(archive: Path, names: Iterable[str], folder: Path) -> dict[str, Path]:

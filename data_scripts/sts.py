@@ -12,6 +12,7 @@ senteval/sts.py of facebookresearch/SentEval. They were not tried when this was 
 """
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,8 +22,8 @@ from download import Source
 from parts import Part, main
 
 from retriever.data.files import atomic_file
-from retriever.data.senteval_sts import read_paired_files, read_sick
-from retriever.data.sts import read_sts_task
+from retriever.data.senteval_sts import Cells, read_paired_files, read_sick
+from retriever.data.sts import read_cells, read_sts_task
 
 SENTEVAL = Source(
     url="https://huggingface.co/datasets/princeton-nlp/datasets-for-simcse/resolve/main/senteval.tar",
@@ -36,7 +37,8 @@ SUBSETS = {
     "sts15": ("answers-forums", "answers-students", "belief", "headlines", "images"),
     "sts16": ("answer-answer", "headlines", "plagiarism", "postediting", "question-question"),
 }
-_STSB = {split: f"STS/STSBenchmark/sts-{split}.csv" for split in ("train", "dev", "test")}
+_SPLITS = ("train", "dev", "test")
+_STSB = {split: f"STS/STSBenchmark/sts-{split}.csv" for split in _SPLITS}
 _SICK = {
     "train": "SICK/SICK_train.txt",
     "dev": "SICK/SICK_trial.txt",
@@ -44,22 +46,19 @@ _SICK = {
 }
 _WITHOUT_SCORE = "pairs without gold score"
 
-Pair = Sequence[str]
-"""Score, first and second sentence."""
 
-
-def write_pairs(file: Path, pairs: Iterable[Pair]) -> int:
+def write_pairs(file: Path, pairs: Iterable[Cells]) -> Counter[str]:
     """Write pairs, white space being single spaces as in SentEval. Returns how many had no score, and are left out."""
-    without = 0
+    left_out: Counter[str] = Counter()
     with atomic_file(file) as opened:
         opened.write("score\tsentence1\tsentence2\n")
-        for pair in pairs:
+        for _, *pair in pairs:
             score, first, second = (" ".join(cell.split()) for cell in pair)
             if score:
                 opened.write(f"{score}\t{first}\t{second}\n")
             else:
-                without += 1
-    return without
+                left_out[_WITHOUT_SCORE] += 1
+    return left_out
 
 
 def make_year(downloads: Sequence[Path], target: Path, *, name: str) -> Mapping[str, int]:
@@ -70,55 +69,46 @@ def make_year(downloads: Sequence[Path], target: Path, *, name: str) -> Mapping[
     scores = [f"{folder}/STS.gs.{subset}.txt" for subset in SUBSETS[name]]
     found = extract_all(archive, [*inputs, *scores], target.with_name("raw"))
     target.mkdir()
-    without = 0
+    left_out: Counter[str] = Counter()
     for subset, input_name, score_name in zip(SUBSETS[name], inputs, scores, strict=True):
         pairs = read_paired_files(found[input_name], found[score_name])
-        without += write_pairs(target / f"{subset}.tsv", (pair for _, *pair in pairs))
-    return {_WITHOUT_SCORE: without} if without else {}
+        left_out += write_pairs(target / f"{subset}.tsv", pairs)
+    return left_out
 
 
 def make_stsb(downloads: Sequence[Path], target: Path) -> Mapping[str, int]:
     """The STS benchmark: tabs in files called .csv, no header, quotes being letters."""
     (archive,) = downloads
     found = extract_all(archive, _STSB.values(), target.with_name("raw"))
-    target.mkdir()
-    for split, name in _STSB.items():
-        _copy_task(found[name], target / f"{split}.tsv")
-    return {}
+    return _write_splits({split: read_cells(found[name]) for split, name in _STSB.items()}, target)
 
 
 def make_sick(downloads: Sequence[Path], target: Path) -> Mapping[str, int]:
     """SICK: its own column names, the score in the middle; the entailment label is not used."""
     (archive,) = downloads
     found = extract_all(archive, _SICK.values(), target.with_name("raw"))
-    target.mkdir()
-    without = 0
-    for split, name in _SICK.items():
-        without += write_pairs(target / f"{split}.tsv", (pair for _, *pair in read_sick(found[name])))
-    return {_WITHOUT_SCORE: without} if without else {}
+    return _write_splits({split: read_sick(found[name]) for split, name in _SICK.items()}, target)
 
 
 def make_from_hub(names: Sequence[Path], target: Path) -> Mapping[str, int]:
     """A data set of the hub with the columns score, sentence1 and sentence2; a folder where it has several splits."""
     if len(names) == 1:
-        _copy_task(names[0], target)
-        return {}
+        return write_pairs(target, read_cells(names[0]))
+    return _write_splits(dict(zip(_SPLITS, map(read_cells, names), strict=True)), target)
+
+
+def _write_splits(splits: Mapping[str, Iterable[Cells]], target: Path) -> Mapping[str, int]:
     target.mkdir()
-    for name, split in zip(names, ("train", "dev", "test"), strict=True):
-        _copy_task(name, target / f"{split}.tsv")
-    return {}
-
-
-def _copy_task(source: Path, file: Path) -> None:
-    (pairs,) = read_sts_task(source).subsets.values()
-    write_pairs(file, ((str(pair.score), pair.first, pair.second) for pair in pairs))
+    left_out: Counter[str] = Counter()
+    for split, pairs in splits.items():
+        left_out += write_pairs(target / f"{split}.tsv", pairs)
+    return left_out
 
 
 def count(path: Path) -> dict[str, int]:
     """How many pairs ``ctl eval sts`` reads: of the test file, and of train and dev where there are these."""
     if path.is_dir() and (path / "test.tsv").exists():
-        splits = ("train", "dev", "test")
-        return {f"{split} pairs": _pairs(path / f"{split}.tsv") for split in splits}
+        return {f"{split} pairs": _pairs(path / f"{split}.tsv") for split in _SPLITS}
     return {"pairs": _pairs(path)}
 
 

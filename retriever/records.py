@@ -114,6 +114,11 @@ class DprExample:
     answers: tuple[str, ...] = ()
     other_negatives: tuple[Passage, ...] = ()
 
+    @property
+    def trained_negatives(self) -> tuple[Passage, ...]:
+        """What is trained on as hard negatives: where there are none, the others, as in DPR."""
+        return self.hard_negatives or self.other_negatives
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:

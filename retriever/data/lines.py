@@ -37,6 +37,10 @@ def format_of(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
+class EmptyFile(InputError):
+    """There is nothing in a file."""
+
+
 @contextmanager
 def open_input(path: Path) -> Iterator[IO[bytes]]:
     """A file's bytes, decompressed when the name ends in ``.gz``.
@@ -52,7 +56,7 @@ def open_input(path: Path) -> Iterator[IO[bytes]]:
     with file:
         try:
             if not cast(Any, file).peek(1):
-                raise InputError("file is empty", path=path)
+                raise EmptyFile("file is empty", path=path)
             yield file
         except (EOFError, zlib.error, gzip.BadGzipFile):
             raise InputError("not a complete gzip file", path=path) from None

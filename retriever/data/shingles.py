@@ -1,14 +1,18 @@
 """Near-duplicates: how many runs of words two texts share."""
 
-import re
 from unicodedata import normalize
+
+import regex
 
 SIZE = 3
 """Words of a run: two sentences about one thing share words, but few runs of three."""
 
 # Han and Hiragana are written without spaces: each character is a word.
 _SPACELESS = "\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff"
-WORD = re.compile(rf"[{_SPACELESS}]|[^\W_{_SPACELESS}]+")
+# A mark is part of its word: the vowels of Hindi, Tamil and Thai are marks.
+WORD = regex.compile(
+    rf"[{_SPACELESS}]|[[\p{{L}}\p{{N}}]--[{_SPACELESS}]][[\p{{L}}\p{{N}}\p{{M}}]--[{_SPACELESS}]]*", regex.V1
+)
 
 
 def shingles(text: str) -> frozenset[str]:

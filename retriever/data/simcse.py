@@ -59,20 +59,35 @@ def locate_simcse_examples(path: Path, *, refuse: Callable[[InputError], None] =
     path = at_split(path, "train")
     kind = format_of(path)
     if kind == ".txt":
-        examples: Located = (
-            (number, SimcseExample(line)) for number, line in read_lines(path) if line.strip()
-        )
+        sentences = ((number, SimcseExample(line)) for number, line in read_lines(path) if line.strip())
+        yield from require_some(sentences, path, "examples")
     elif kind in (".csv", ".tsv"):
-        examples = _read_columns(
-            path, read_table(path, delimiter="," if kind == ".csv" else "\t", quoted=kind == ".csv"), refuse
-        )
+        rows = read_table(path, delimiter="," if kind == ".csv" else "\t", quoted=kind == ".csv")
+        yield from _read_columns(path, require_some(rows, path, "examples"), refuse)
     elif kind in RECORD_FORMATS:
-        examples = _read_objects(path, refuse)
+        yield from _read_objects(path, refuse)
     else:
         raise InputError(
             "expected a .txt, .csv, .tsv, .jsonl, .json, .parquet or .arrow file of training data", path=path
         )
-    yield from require_some(examples, path, "examples")
+
+
+class OneKind:
+    """The examples of one run's files: all have positives of their own or, as the first of them, none has."""
+
+    def __init__(self) -> None:
+        self._supervised: bool | None = None
+
+    def locate(self, path: Path, *, refuse: Callable[[InputError], None] = stop_at) -> Located:
+        """As ``locate_simcse_examples``; an example of the other kind is refused."""
+        for line, example in locate_simcse_examples(path, refuse=refuse):
+            supervised = example.positive is not None
+            if self._supervised in (None, supervised):
+                self._supervised = supervised
+                yield line, example
+            else:
+                message = "sentences without positives and pairs cannot be mixed in one run"
+                refuse(InputError(message, path=path, line=line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +135,14 @@ def _is_known(name: str) -> bool:
 
 
 def _read_columns(path: Path, rows: Rows, refuse: Callable[[InputError], None]) -> Located:
-    first = next(rows, None)
-    if first is None:
-        return
+    first = next(rows)
     second = next(rows, None)
     line, cells = first
     width = len(cells)
     has_header = any(_is_known(cell.strip()) for cell in cells) or (are_names(cells) and second is not None)
     columns = _Columns.by_name(cells, path, line) if has_header else _Columns.by_position(width)
-    for line, cells in chain([] if has_header else [first], [] if second is None else [second], rows):
+    rows = chain([] if has_header else [first], [] if second is None else [second], rows)
+    for line, cells in require_some(rows, path, "examples"):
         try:
             check_width(cells, width, path, line)
             example = columns.example(cells, path, line)
@@ -140,11 +154,11 @@ def _read_columns(path: Path, rows: Rows, refuse: Callable[[InputError], None]) 
 
 def _read_objects(path: Path, refuse: Callable[[InputError], None]) -> Located:
     names: tuple[str, ...] = ()
-    for record in read_records(path):
-        if not names or tuple(record.values) != names:  # in most files all objects have the same fields
-            names = tuple(record.values)
-            columns = _Columns.by_name(names, path, record.line)
+    for record in require_some(read_records(path), path, "examples"):
         try:
+            if not names or tuple(record.values) != names:  # in most files all objects have the same fields
+                columns = _Columns.by_name(tuple(record.values), path, record.line)
+                names = tuple(record.values)
             example = _example_of(record, names, columns)
         except InputError as error:
             refuse(error)

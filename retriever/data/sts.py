@@ -176,22 +176,8 @@ def _names(files: list[Path]) -> str:
 
 def locate_pairs(path: Path) -> Iterator[tuple[int, SentencePair]]:
     """The scored pairs of one file, each with its line; errors as ``read_sts_task``."""
-    kind = format_of(path)
-    if is_paired(path):
-        rows: Iterator[Cells] = read_paired_files(path, scores_file(path))
-    elif kind in RECORD_FORMATS:
-        rows = map(_object_cells, read_records(path))
-    elif kind in (".csv", ".tsv", ".txt") and is_sick(path):
-        rows = read_sick(path)
-    elif kind in (".csv", ".tsv"):
-        rows = _table_cells(path)
-    else:
-        raise InputError(
-            "expected a .tsv, .csv, .jsonl, .json, .parquet or .arrow file of scored sentence pairs",
-            path=path,
-        )
     kept = without = 0
-    for row in rows:
+    for row in read_cells(path):
         if row[1].strip():
             kept += 1
             yield row[0], _pair(row, path)
@@ -201,6 +187,22 @@ def locate_pairs(path: Path) -> Iterator[tuple[int, SentencePair]]:
         raise InputError("no pair with a gold score in this file", path=path)
     if without:
         logger.info("%s: %d pairs without gold score left out, %d kept", path, without, kept)
+
+
+def read_cells(path: Path) -> Iterator[Cells]:
+    """The pairs of one file as they stand there, also those without score; errors as ``read_sts_task``."""
+    kind = format_of(path)
+    if is_paired(path):
+        return read_paired_files(path, scores_file(path))
+    if kind in RECORD_FORMATS:
+        return map(_object_cells, read_records(path))
+    if kind in (".csv", ".tsv", ".txt") and is_sick(path):
+        return read_sick(path)
+    if kind in (".csv", ".tsv"):
+        return _table_cells(path)
+    raise InputError(
+        "expected a .tsv, .csv, .jsonl, .json, .parquet or .arrow file of scored sentence pairs", path=path
+    )
 
 
 def _pair(row: Cells, path: Path) -> SentencePair:

@@ -42,8 +42,10 @@ class Corpus:
     def strangers(self, used: "UsedPassages") -> tuple[Numbers, Numbers]:
         """Rows of positives that are not in the corpus, and of those whose id has another text there."""
         ids, texts, rows = view(used.ids), view(used.texts), view(used.rows)
-        has_id, has_text = np.isin(ids, view(self._ids)), np.isin(texts, view(self._texts))
-        return rows[~has_id & ~has_text], rows[has_id & ~has_text]
+        own_ids, own_texts = view(self._ids), view(self._texts)
+        has_id, has_text = np.isin(ids, own_ids), np.isin(texts, own_texts)
+        differs = has_id & ~np.isin(joined(ids, texts), joined(own_ids, own_texts))
+        return rows[~has_id & ~has_text], rows[differs]
 
 
 class UsedPassages:
@@ -61,7 +63,7 @@ class UsedPassages:
 
     def see(self, row: int, example: DprExample) -> None:
         """The passages of one row."""
-        for at, each in enumerate((*example.positives, *example.hard_negatives)):
+        for at, each in enumerate((*example.positives, *example.trained_negatives)):
             numbers = (hash(each.id), hash(folded(each.text or each.title)), row)
             for waiting, number in zip(self._waiting, numbers, strict=True):
                 waiting.append(number)

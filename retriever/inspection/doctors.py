@@ -10,7 +10,7 @@ from retriever.choices import DataKind, TextRole
 from retriever.config.data import DataCheckConfig
 from retriever.data.dpr import NeedsCorpus, NotInCorpus, locate_dpr_examples, read_named_positives
 from retriever.data.hub import at_split
-from retriever.data.simcse import locate_simcse_examples
+from retriever.data.simcse import OneKind
 from retriever.errors import InputError
 from retriever.inspection.corpus import Corpus, UsedPassages
 from retriever.inspection.finding import Finding, excerpt
@@ -27,6 +27,8 @@ MANY_FALSE_NEGATIVES = 0.05
 TOLD = 1000
 """Rows after which progress is told: a bar that moves with each takes as long as the row."""
 
+READERS = logging.getLogger("retriever.data")
+
 Refuse = Callable[[InputError], None]
 
 
@@ -41,7 +43,7 @@ class Doctor(Generic[Record]):
     kind: DataKind
 
     def __init__(self, config: DataCheckConfig, check: QuickCheck[Record]) -> None:
-        self.config = config
+        self.train, self.batch_size = config.train, config.batch_size
         self.check: QuickCheck[Record] = check
         self.held_out = HeldOutFiles(check.places, config.near_duplicate, self.kind)
         if config.dev is not None:
@@ -52,7 +54,7 @@ class Doctor(Generic[Record]):
     def examine(self, progress: Progress) -> None:
         """Read the training data."""
         with progress(None, "check rows") as advance:
-            for path in self.config.train:
+            for path in self.train:
                 for example in self.check.watch(path, self.located(path, self._refuse)):
                     row = len(self.check.rows) - 1
                     self.see(row, example)
@@ -92,17 +94,17 @@ class Doctor(Generic[Record]):
 
     def _describe(self, rows: Sequence[int]) -> Mapping[int, str]:
         """What the rows say, read again up to the last of them."""
-        files = (self.located(path, lambda error: None) for path in self.config.train)
+        files = (self.located(path, lambda error: None) for path in self.train)
         first = islice((example for file in files for _, example in file), max(rows) + 1)
-        wanted, before = set(rows), logging.root.manager.disable
-        logging.disable(logging.WARNING)  # what readers warn of was said when they read it first
+        wanted, before = set(rows), READERS.level
+        READERS.setLevel(logging.ERROR)  # what they warn of was said when they read it first
         try:
             return {row: excerpt(text_of(each)) for row, each in enumerate(first) if row in wanted}
         finally:
-            logging.disable(before)
+            READERS.setLevel(before)
 
     def _false_negatives(self) -> Iterator[Finding]:
-        batch_size, rows = self.config.batch_size, len(self.check.rows)
+        batch_size, rows = self.batch_size, len(self.check.rows)
         found = self.check.pairs.false_negatives(batch_size)
         if not found.rows:
             return
@@ -119,13 +121,6 @@ class Doctor(Generic[Record]):
             value=found.expected,
         )
 
-    def _counter(self, role: TextRole | None) -> Callable[[Sequence[tuple[str, str]]], Sequence[int]] | None:
-        if self.config.model is None:
-            return None
-        from retriever.encoding.token_counts import token_counter
-
-        return token_counter(self.config.model, role, self.config.passage_format)
-
 
 class DprDoctor(Doctor[DprExample]):
     """Questions with their passages, and the corpus."""
@@ -136,10 +131,10 @@ class DprDoctor(Doctor[DprExample]):
         super().__init__(config, DprCheck())
         tally = self.check.tally
         self._queries = DistinctTexts(
-            Role("questions", config.query_max_length, self._counter("query")), tally
+            Role("questions", config.query_max_length, _counter(config, "query")), tally
         )
         self._passages = DistinctTexts(
-            Role("passages", config.passage_max_length, self._counter("passage")), tally
+            Role("passages", config.passage_max_length, _counter(config, "passage")), tally
         )
         self._used = UsedPassages(keep_positives=config.passages is not None)
         self._corpus: Corpus | None = None
@@ -157,7 +152,7 @@ class DprDoctor(Doctor[DprExample]):
         """Look at one row."""
         place = self.check.rows[row]
         self._queries.add(place, example.query.text)
-        for each in (*example.positives, *example.hard_negatives):
+        for each in (*example.positives, *example.trained_negatives):
             self._passages.add(place, each.text, each.title)
         self._used.see(row, example)
         self.held_out.texts.compare(place, example.query.text)
@@ -191,13 +186,14 @@ class SimcseDoctor(Doctor[SimcseExample]):
                 "passages are the corpus of questions, and these are sentences", path=config.train[0]
             )
         super().__init__(config, SimcseCheck())
+        self._one_kind = OneKind()
         self._sentences = DistinctTexts(
-            Role("sentences", config.max_length, self._counter(None)), self.check.tally
+            Role("sentences", config.max_length, _counter(config, None)), self.check.tally
         )
 
     def located(self, path: Path, refuse: Refuse) -> Iterator[tuple[int, SimcseExample]]:
         """The rows of a file with their lines."""
-        return locate_simcse_examples(path, refuse=refuse)
+        return self._one_kind.locate(path, refuse=refuse)
 
     def see(self, row: int, example: SimcseExample) -> None:
         """Look at one row."""
@@ -210,3 +206,13 @@ class SimcseDoctor(Doctor[SimcseExample]):
     def texts(self) -> Sequence[DistinctTexts]:
         """The texts of the rows."""
         return (self._sentences,)
+
+
+def _counter(
+    config: DataCheckConfig, role: TextRole | None
+) -> Callable[[Sequence[tuple[str, str]]], Sequence[int]] | None:
+    if config.model is None:
+        return None
+    from retriever.encoding.token_counts import token_counter
+
+    return token_counter(config.model, role, config.passage_format)

@@ -43,8 +43,8 @@ class HeldOutFiles:
         for path, end in self._names:
             here = [each for each in matches if begin <= each.number < end]
             for name, hits in {
-                f"test_{self._what}_in_train": [each for each in here if each.jaccard == 1],
-                f"near_test_{self._what}_in_train": [each for each in here if each.jaccard < 1],
+                f"test_{self._what}_in_train": [each for each in here if each.word_for_word],
+                f"near_test_{self._what}_in_train": [each for each in here if not each.word_for_word],
             }.items():
                 if not hits:
                     continue
@@ -66,7 +66,7 @@ class HeldOutFiles:
 
     def _example(self, match: Match) -> Example:
         place, text = self._of[match.number]
-        alike = "=" if match.jaccard == 1 else f"~ ({match.jaccard:.2f})"
+        alike = "=" if match.word_for_word else f"~ ({match.jaccard:.2f})"
         trained = f"{self._places.show(match.place)}: {excerpt(match.text)}"
         return Example(self._places.show(place), f"{text} {alike} {trained}")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 from zlib import crc32
 
 from retriever.data.shingles import jaccard, shingles
@@ -18,17 +19,25 @@ MISSED = 1e-4
 BLOCK = 4096
 """Training texts that wait to be hashed together."""
 
+_QUOTES = " \"'`\u00b4\u2018\u2019“”„«»"
+_ENDS = ".,;:!?…。、\uff01\uff1f"
+"""Of a sentence; at its beginning they are something else, as in ``.5``."""
+
 Shingles = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A held-out text (its number), the training text most like it so far (its place, the text), and how alike they are."""
+    """A held-out text (its number), the training text most like it so far (its place, the text), and how alike they are.
+
+    Equal runs of words are not equal texts: ``5 + 3`` and ``5 - 3`` have the same words.
+    """
 
     number: int
     place: int
     text: str
     jaccard: float
+    word_for_word: bool = False
 
 
 class HeldOut:
@@ -43,20 +52,17 @@ class HeldOut:
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
-        self._texts: list[Shingles] = []
+        self._texts: list[str] = []
         self._numbers: dict[Shingles, list[int]] = {}
         self._vocabulary: set[str] = set()
         self._waiting: list[tuple[int, str, Shingles]] = []
         self._best: dict[int, Match] = {}
 
-    def __len__(self) -> int:
-        return len(self._texts)
-
     def add(self, text: str) -> None:
         """Hold a text out; all of them before the first training text."""
         found = shingles(text)
         self._numbers.setdefault(found, []).append(len(self._texts))
-        self._texts.append(found)
+        self._texts.append(worded(text))
         self._vocabulary |= found
 
     def compare(self, place: int, text: str) -> None:
@@ -65,7 +71,7 @@ class HeldOut:
         if not found or len(found & self._vocabulary) < self.threshold * len(found):
             return
         for number in self._numbers.get(found, ()):
-            self._keep(Match(number, place, text, 1.0))
+            self._keep(Match(number, place, text, 1.0, self._texts[number] == worded(text)))
         self._waiting.append((place, text, found))
         if len(self._waiting) == BLOCK:
             self._look_up()
@@ -91,7 +97,7 @@ class HeldOut:
 
     def _keep(self, match: Match) -> None:
         best = self._best.get(match.number)
-        if best is None or match.jaccard > best.jaccard:
+        if best is None or (match.word_for_word, match.jaccard) > (best.word_for_word, best.jaccard):
             self._best[match.number] = match
 
     @cached_property
@@ -103,6 +109,11 @@ class HeldOut:
         for each, sketch in zip(distinct, sketches(distinct), strict=True):
             index.insert(each, sketch, check_duplication=False)
         return index
+
+
+def worded(text: str) -> str:
+    """The text without case, with single spaces, and without the quotes around it and what ends a sentence."""
+    return " ".join(normalize("NFC", text).lower().split()).lstrip(_QUOTES + "¿¡").rstrip(_QUOTES + _ENDS)
 
 
 def sketches(sets: "list[Shingles]") -> "list[MinHash]":

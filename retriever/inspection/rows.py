@@ -103,12 +103,12 @@ class DprCheck(QuickCheck[DprExample]):
     def see(self, example: DprExample) -> None:
         """Look at one example."""
         positives = [hash(each.text or each.title) for each in example.positives]
-        negatives = [hash(each.text or each.title) for each in example.hard_negatives]
+        negatives = [hash(each.text or each.title) for each in example.trained_negatives]
         self.pairs.add(key(example.query.text), positives, negatives)
         for each in example.positives:
             if not each.text or each.text.isspace():
                 self._found("empty_positive", partial(_asked, example, each))
-        for each in example.hard_negatives:
+        for each in example.trained_negatives:
             if not each.text or each.text.isspace():
                 self._found("empty_hard_negative", partial(_asked, example, each))
         row = len(self.rows)
@@ -124,7 +124,7 @@ class DprCheck(QuickCheck[DprExample]):
         totals["positive_lacks_answer"] += 1
         if not any(has_answer(each.text, answers) for each in example.positives):
             self._found("positive_lacks_answer", partial(_asked, example, example.positives[0]))
-        negatives = example.hard_negatives if self.sampled == 1 else example.hard_negatives[:1]
+        negatives = example.trained_negatives if self.sampled == 1 else example.trained_negatives[:1]
         totals["hard_negative_has_answer"] += len(negatives)
         for each in negatives:
             if has_answer(each.text, answers):

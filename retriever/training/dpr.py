@@ -216,7 +216,7 @@ def dpr_training_set(
                 known.extend(positives)
                 known_anchors.extend([anchors[-1]] * len(positives))
                 other_lists.append(rows(each.other_negatives if keep_other else ()))
-                yield rows((each.hard_negatives or each.other_negatives) if keep_hard else ())
+                yield rows(each.trained_negatives if keep_hard else ())
             parts.append(len(anchors) - before)
 
     hard = Ragged.of(hard_negatives())

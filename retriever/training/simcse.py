@@ -2,7 +2,7 @@
 
 import logging
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -12,7 +12,7 @@ import torch
 
 from retriever.choices import HeadMode
 from retriever.config.training import TrainSimcseConfig
-from retriever.data.simcse import locate_simcse_examples
+from retriever.data.simcse import OneKind
 from retriever.data.sts import read_sts_task
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.encoder import Encoder
@@ -60,8 +60,8 @@ def train_simcse(
 
 def _train(config: TrainSimcseConfig, surroundings: Surroundings) -> Path:
     """One run."""
-    check = SimcseCheck()
-    examples = chain.from_iterable(check.watch(file, locate_simcse_examples(file)) for file in config.train)
+    check, kind = SimcseCheck(), OneKind()
+    examples = chain.from_iterable(check.watch(file, kind.locate(file)) for file in config.train)
     first = next(examples)  # a file that is not there is an error before the model is loaded
     supervised = first.positive is not None
     if config.preset is not None and supervised != config.preset.startswith("simcse-sup-"):
@@ -73,11 +73,7 @@ def _train(config: TrainSimcseConfig, surroundings: Surroundings) -> Path:
     torch.manual_seed(config.seed)
     encoder = _load(config, surroundings.processes.device, supervised=supervised)
     masked = MaskedLanguageModel.load(encoder, config.model) if config.mlm else None
-    training_set = simcse_training_set(
-        _of_one_kind(chain([first], examples), supervised, config.train),
-        encoder,
-        max_length=config.max_length,
-    )
+    training_set = simcse_training_set(chain([first], examples), encoder, max_length=config.max_length)
     if config.hard_negative_weight != 1 and not len(training_set.hard_negatives.rows):
         raise InputError(
             "hard_negative_weight weighs hard negatives, and the training data have none",
@@ -127,17 +123,6 @@ def _load(config: TrainSimcseConfig, device: str, *, supervised: bool) -> Encode
         )
     encoder.settings = replace(encoder.settings, similarity="cosine")
     return encoder
-
-
-def _of_one_kind(
-    examples: Iterable[SimcseExample], supervised: bool, files: Sequence[Path]
-) -> Iterator[SimcseExample]:
-    """The examples, as long as all have positives of their own or none has."""
-    for each in examples:
-        if (each.positive is not None) != supervised:
-            names = ", ".join(map(str, files))
-            raise InputError(f"sentences without positives and pairs cannot be mixed in one run ({names})")
-        yield each
 
 
 def simcse_training_set(

@@ -1,4 +1,5 @@
 import io
+import resource
 import tarfile
 import zipfile
 
@@ -82,6 +83,26 @@ def test_a_truncated_archive_is_no_complete_archive(tmp_path, name):
     archive.write_bytes(archive.read_bytes()[:40_000])
     with pytest.raises(InputError, match="not a complete archive"):
         extract(archive, everything, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.zip"])
+def test_a_full_disk_is_no_fault_of_the_archive(tmp_path, name):
+    files = {"one.txt": "1" * 100_000}
+    archive = (make_tar if name == "x.tar" else make_zip)(tmp_path / name, files)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, before[1]))
+    try:
+        with pytest.raises(InputError) as caught:
+            extract(archive, everything, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert str(caught.value) == f"{tmp_path / 'out/one.txt'}: cannot be written: File too large"
+
+
+def test_a_file_in_the_place_of_the_folder_is_no_fault_of_the_archive(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(InputError, match=r"out/three\.txt: cannot be written: File exists"):
+        extract(make_tar(tmp_path / "x.tar", {"three.txt": "3"}), everything, tmp_path / "out")
 
 
 def test_something_else_is_no_archive(tmp_path):

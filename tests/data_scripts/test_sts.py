@@ -74,11 +74,13 @@ def test_a_missing_subset_is_named(tmp_path):
 def test_the_benchmark_has_tabs_quotes_that_are_letters_and_further_columns(tmp_path):
     line = 'main-news\tMSRpar\t2012\t{}\t{}\ta "quote\tb, c{}\n'
     files = {
-        f"STS/STSBenchmark/sts-{split}.csv": line.format(1, "5.000", "") + line.format(2, score, "\tlicence")
+        f"STS/STSBenchmark/sts-{split}.csv": line.format(1, "5.000", "")
+        + line.format(2, score, "\tlicence")
+        + line.format(3, "", "")
         for split, score in (("train", "1"), ("dev", "2"), ("test", "3.5"))
     }
     folder, left_out = make(tmp_path, "stsb", files)
-    assert left_out == {}
+    assert left_out == {"pairs without gold score": 3}
     assert [pair.score for pair in read_sts_task(folder, "dev").subsets["stsb"]] == [5.0, 2.0]
     (task,) = read_sts_task(folder).subsets.values()
     assert (task[1].first, task[1].second, task[1].score) == ('a "quote', "b, c", 3.5)
@@ -98,13 +100,14 @@ def test_sick_is_read_by_its_own_column_names(tmp_path):
 
 
 def test_a_data_set_of_the_hub_becomes_a_table(tmp_path, monkeypatch):
-    rows = Dataset.from_list([{"sentence1": "a", "sentence2": "b", "score": 2.5, "extra": 1}])
+    row = {"sentence1": "a", "sentence2": "b", "extra": 1}
+    rows = Dataset.from_list([row | {"score": 2.5}, row | {"score": None}])
     DatasetDict({"train": rows, "validation": rows, "test": rows}).save_to_disk(tmp_path / "hub")
     monkeypatch.chdir(tmp_path)
     names = [tmp_path.__class__(f"hf:./hub:{split}") for split in ("train", "validation", "test")]
     part = PARTS["mteb-sts12"]
-    assert part.make(names[2:], tmp_path / part.output) == {}
+    assert part.make(names[2:], tmp_path / part.output) == {"pairs without gold score": 1}
     assert (tmp_path / part.output).read_text() == "score\tsentence1\tsentence2\n2.5\ta\tb\n"
     part = PARTS["mteb-stsb"]
-    part.make(names, tmp_path / part.output)
+    assert part.make(names, tmp_path / part.output) == {"pairs without gold score": 3}
     assert part.count(tmp_path / part.output) == {"train pairs": 1, "dev pairs": 1, "test pairs": 1}

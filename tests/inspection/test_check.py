@@ -1,9 +1,11 @@
 import json
+import logging
 
 import pytest
 
 from retriever.config.data import DataCheckConfig
 from retriever.errors import InputError
+from retriever.inspection import doctors
 from retriever.inspection.check import check_data, kind_of_data
 
 CORPUS = "id\ttext\ttitle\n1\tthe cat sat\tcat\n2\tthe dog ran\tdog\n3\tthe cat sat\tcopy\n4\t\tempty\n2\tagain\tx\n"
@@ -69,6 +71,40 @@ def test_positives_that_the_file_holds_are_compared_with_the_corpus(tmp_path, co
     assert findings["positive_not_in_corpus"].total == 4
 
 
+def test_a_renumbered_corpus_is_seen_though_all_its_ids_and_texts_are_there(tmp_path):
+    corpus = tmp_path / "passages.tsv"
+    corpus.write_text("id\ttext\ttitle\n1\tone cat\t\n2\ttwo dogs\t\n3\tthree birds\t\n3\tthree\t\n")
+    rows = [
+        {"question": "q1", "positive_ctxs": [context("two dogs", passage_id="1")]},
+        {"question": "q2", "positive_ctxs": [context("three birds", passage_id="3")]},
+        {"question": "q3", "positive_ctxs": [context("one cat", passage_id="2")]},
+    ]
+    train = lines(tmp_path / "train.jsonl", rows)
+    finding = found(train, passages=corpus)["passage_differs_from_corpus"]
+    assert [each.place for each in finding.examples] == [f"{train}:1", f"{train}:3"]
+
+
+def test_other_negatives_are_looked_at_where_they_are_trained_on_as_hard_ones(tmp_path):
+    rows = [
+        {"question": "q1", "positive_ctxs": [context("a")], "negative_ctxs": [context("a")]},
+        {"question": "q2", "positive_ctxs": [context("b")], "negative_ctxs": [context("clichÃ©", id="7")]},
+        {"question": "q3", "positive_ctxs": [context("c")], "negative_ctxs": [context("other", id="7")]},
+        {
+            "question": "q4",
+            "positive_ctxs": [context("d")],
+            "hard_negative_ctxs": [context("e")],
+            "negative_ctxs": [context("d")],
+        },
+    ]
+    train = lines(tmp_path / "train.jsonl", rows)
+    findings = found(train)
+    assert {name: [each.place for each in finding.examples] for name, finding in findings.items()} == {
+        "positive_is_hard_negative": [f"{train}:1"],
+        "mojibake": [f"{train}:2"],
+        "id_with_other_text": [f"{train}:3"],
+    }
+
+
 def test_the_corpus_itself_is_looked_at(tmp_path, corpus):
     train = lines(tmp_path / "train.jsonl", [{"question": "q", "positive_passage_id": "1"}])
     findings = found(train, passages=corpus)
@@ -109,6 +145,17 @@ def test_sentences_are_compared_with_sts_files(tmp_path):
     assert (finding.count, finding.total, finding.examples[0].place) == (1, 2, f"{sts}:2")
 
 
+def test_the_same_words_with_other_signs_are_not_word_for_word(tmp_path):
+    rows = [{"question": q, "positive_ctxs": [context(q)]} for q in ("what is 5 + 3?", "Who Wrote  it")]
+    train = lines(tmp_path / "train.jsonl", rows)
+    dev = lines(tmp_path / "dev.jsonl", [{"question": "what is 5 - 3?"}, {"question": "who wrote it?"}])
+    findings = found(train, dev=dev)
+    assert findings["test_question_in_train"].examples[0].place == f"{dev}:2"
+    near = findings["near_test_question_in_train"]
+    assert (near.count, near.severity) == (1, "warning")
+    assert near.examples[0].text == f"what is 5 - 3? ~ (1.00) {train}:1: what is 5 + 3?"
+
+
 def test_odd_and_overlong_texts_are_counted_once_however_often_they_occur(tmp_path):
     rows = [{"question": f"q{n}", "positive_ctxs": [context("clichÃ© " + 13_000 * "x")]} for n in range(3)]
     findings = found(lines(tmp_path / "train.jsonl", rows))
@@ -135,6 +182,50 @@ def test_what_a_row_says_is_told_where_all_rows_are_one_line(tmp_path):
     rows = [{"question": q, "positive_ctxs": [context("text")]} for q in ("one", "two", "two")]
     train.write_text(json.dumps(rows))
     assert found(train)["same_row"].examples[0].text == f"two (first in {train}:1)"
+
+
+def test_reading_again_repeats_no_warning_and_silences_nobody_else(tmp_path, monkeypatch, caplog):
+    train = tmp_path / "train.csv"
+    train.write_text("sent0,sent1,source\na b,c d,x\na b,c d,x\n")
+
+    def text_of(example):
+        logging.getLogger("elsewhere").warning("said")
+        return example.anchor
+
+    monkeypatch.setattr(doctors, "text_of", text_of)
+    assert found(train)["same_row"].examples[0].text == f"a b (first in {train}:2)"
+    assert [each.message for each in caplog.records] == [
+        f"{train}: columns that are not used: source",
+        "said",
+    ]
+
+
+def test_pairs_and_sentences_in_one_run_are_refused_as_in_training(tmp_path):
+    pairs = lines(tmp_path / "pairs.jsonl", [{"anchor": "a", "positive": "b"}, {"anchor": "c"}])
+    sentences = tmp_path / "sentences.txt"
+    sentences.write_text("one\n")
+    report = check_data(DataCheckConfig(train=(pairs, sentences)))
+    (refused,) = report.findings
+    assert (refused.name, refused.count, refused.total, report.rows) == ("refused", 2, 3, 1)
+    assert [(each.place, each.text) for each in refused.examples] == [
+        (f"{path}:{line}", "sentences without positives and pairs cannot be mixed in one run")
+        for path, line in ((pairs, 2), (sentences, 1))
+    ]
+
+
+def test_a_row_without_the_columns_is_refused_and_the_others_are_checked(tmp_path):
+    rows = [{"anchor": "a", "positive": "b"}, {"anchor": "c d", "x": 1}, {"anchor": "a", "positive": "b"}]
+    train = lines(tmp_path / "train.jsonl", rows)
+    findings = found(train)
+    assert [(each.place, each.text) for each in findings["refused"].examples] == [
+        (f"{train}:2", "no column named 'positive' (found: anchor, x)")
+    ]
+    assert findings["same_row"].examples[0].place == f"{train}:3"
+
+
+def test_rows_that_are_all_refused_are_told_one_by_one(tmp_path):
+    train = lines(tmp_path / "train.jsonl", [{"anchor": ""}, {"sent1": "x"}])
+    assert (found(train)["refused"].count, found(train)["refused"].total) == (2, 2)
 
 
 def test_a_beir_folder_is_read_with_the_lines_of_its_questions(tmp_path):

@@ -41,7 +41,7 @@ def test_the_matches_are_those_of_comparing_every_pair(threshold):
         best = max(alike)
         if best >= threshold:
             place = alike.index(best)
-            expected.append(Match(number, place, trained[place], best))
+            expected.append(Match(number, place, trained[place], best, trained[place] == each))
     assert len(expected) > 20
     assert compared(held_out, trained, threshold) == expected
 
@@ -52,7 +52,22 @@ def test_training_texts_come_in_blocks():
 
 
 def test_case_and_punctuation_do_not_hide_a_copy_and_texts_without_words_are_no_copies():
-    assert compared(["Who wrote it?", "?!"], ["who wrote IT", "…"], 0.8) == [Match(0, 0, "who wrote IT", 1.0)]
+    assert compared(["Who wrote it?", "?!"], ["who wrote IT", "…"], 0.8) == [
+        Match(0, 0, "who wrote IT", 1.0, word_for_word=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("held_out", "trained"),
+    [("5 + 3?", "5 - 3?"), ("C++", "C#"), ("What is a.b?", "what is a b"), ("x²", "x2"), (".5 m", "5 m")],
+)
+def test_the_same_words_are_not_yet_the_same_text(held_out, trained):
+    assert compared([held_out], [trained], 1.0) == [Match(0, 0, trained, 1.0)]
+
+
+def test_a_word_for_word_copy_is_told_before_an_earlier_text_of_the_same_words():
+    trained = ["Is it 5-3?", "“is it  5+3”", "is it 5+3"]
+    assert compared(["Is it 5+3?"], trained, 0.8) == [Match(0, 1, trained[1], 1.0, word_for_word=True)]
 
 
 @given(st.floats(0.1, 1))

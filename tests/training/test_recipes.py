@@ -312,7 +312,7 @@ def test_sentences_and_pairs_are_not_mixed(unsupervised: Path, plain_folder: Pat
     with pytest.raises(InputError) as error:
         train_simcse(config)
     assert str(error.value) == (
-        f"sentences without positives and pairs cannot be mixed in one run ({unsupervised}, {pairs})"
+        f"{pairs}:2: sentences without positives and pairs cannot be mixed in one run"
     )
 
 

@@ -59,7 +59,8 @@ class _Source:
     """The passages of one file after the other, and the account of them."""
 
     def __init__(self, config: SplitConfig) -> None:
-        self.config = config
+        self.root, self.output = config.documents, config.output
+        self.keep_duplicates, self.skip_unreadable = config.keep_duplicates, config.skip_unreadable
         self.report = SplitReport()
         self.as_text = frozenset(suffix.lower() for suffix in config.as_text)
         self.splitter = Splitter(
@@ -86,7 +87,7 @@ class _Source:
             advance(1)
         if not self.report.passages:
             found = ", ".join(f"{reason} ({len(names)})" for reason, names in self.report.skipped.items())
-            raise InputError(f"no text to split: {found or 'empty folder'}", path=self.config.documents)
+            raise InputError(f"no text to split: {found or 'empty folder'}", path=self.root)
 
     def _passages_of(self, path: Path) -> Iterator[Passage]:
         name = self.name(path)
@@ -101,11 +102,11 @@ class _Source:
 
     def _read(self, path: Path, name: str) -> Document:
         require_kind(path, self.as_text)
-        if path.resolve() == self.config.output.resolve():
+        if path.resolve() == self.output.resolve():
             raise NoText("the output itself")
         data = read_bytes(path)
         first = self.first.setdefault((format_of(path), sha256(data).digest()), name)
-        if first != name and not self.config.keep_duplicates:
+        if first != name and not self.keep_duplicates:
             raise NoText("copy of another file", first)
         return read_document(data, path, self.as_text)
 
@@ -114,7 +115,7 @@ class _Source:
         if isinstance(reason, InputError):
             if reason.path is None:  # a library is missing
                 raise reason
-            if not self.config.skip_unreadable:
+            if not self.skip_unreadable:
                 hint = f"{reason.message} (--skip-unreadable passes over such files)"
                 raise InputError(hint, path=reason.path, line=reason.line)
             self.report.skip(reason.message, self.name(path))
@@ -124,6 +125,5 @@ class _Source:
 
     def name(self, path: Path) -> str:
         """The name of a file in ids and reports: its place in the folder that was given."""
-        root = self.config.documents
-        name = path.name if path == root else path.relative_to(root).as_posix()
+        name = path.name if path == self.root else path.relative_to(self.root).as_posix()
         return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -30,7 +30,7 @@ _INVISIBLE = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([a-z0-9_:-]+)", re.IGNORECASE)
 _XML = re.compile(r"\s*<\?xml\b")
 _SELF_CLOSED = re.compile(r"<([a-zA-Z][\w-]*)((?:\s[^<>]*)?)/>")
-# The HTML standard's labels: a smaller encoding's name means the larger one; a page whose <meta> can be read is not UTF-16.
+# The HTML standard's labels: a smaller encoding's name means the larger one.
 _AS_BROWSERS_READ = {
     "ascii": "cp1252",
     "iso8859-1": "cp1252",
@@ -38,7 +38,6 @@ _AS_BROWSERS_READ = {
     "gb2312": "gb18030",
     "gbk": "gb18030",
     "shift_jis": "cp932",
-    "utf-16": "utf-8",
 }
 
 
@@ -71,9 +70,11 @@ def declared_encoding(data: bytes) -> str:
         return "utf-8"
     try:
         name = codecs.lookup(found[1].decode("ascii")).name
-        "".encode(name)  # some codecs are of no text: hex, zlib
-    except LookupError:
+        "".encode(name)  # some codecs are of no text: hex, zlib, undefined
+    except (LookupError, UnicodeError):
         return "utf-8"
+    if name.startswith(("utf-16", "utf-32")):
+        return "utf-8"  # a page whose <meta> can be read is neither
     return _AS_BROWSERS_READ.get(name, name)
 
 

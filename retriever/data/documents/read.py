@@ -9,8 +9,7 @@ from retriever.data.documents.html import read_html
 from retriever.data.documents.markdown import read_markdown
 from retriever.data.documents.pdf import read_pdf
 from retriever.data.documents.text import read_text
-from retriever.data.lines import format_of, open_input
-from retriever.errors import InputError
+from retriever.data.lines import EmptyFile, format_of, open_input
 
 READERS: dict[str, Callable[[bytes, Path], Document]] = {
     ".txt": read_text,
@@ -45,10 +44,8 @@ def read_bytes(path: Path) -> bytes:
     try:
         with open_input(path) as file:
             return file.read()
-    except InputError as error:
-        if error.message == "file is empty":
-            raise NoText("empty") from None
-        raise
+    except EmptyFile:
+        raise NoText("empty") from None
 
 
 def read_document(data: bytes, path: Path, as_text: Collection[str] = ()) -> Document:

@@ -98,7 +98,10 @@ def test_a_page_is_read_in_the_encoding_that_it_declares():
     [
         ("UTF-8", "utf-8"),
         ("utf-16", "utf-8"),
+        ("utf-16le", "utf-8"),
+        ("utf-32be", "utf-8"),
         ("hex", "utf-8"),
+        ("undefined", "utf-8"),
         ("none-such", "utf-8"),
         ("gb2312", "gb18030"),
     ],
