@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from retriever.choices import DataFormat
 from retriever.config.data import ConvertConfig
+from retriever.data.corpus import SeenIds
 from retriever.data.dpr import require_new_id
 from retriever.data.files import require_new_folder, require_writable
 from retriever.data.formats.detect import detect
@@ -17,6 +18,7 @@ from retriever.data.formats.model import Context, Data, Example, Format, Report,
 from retriever.data.formats.rows import read_corpus
 from retriever.data.formats.store import PassageDatabase
 from retriever.data.formats.table import FORMATS
+from retriever.data.hub import local_path, named_split
 from retriever.errors import InputError
 from retriever.protocols import Progress, no_progress
 from retriever.records import Passage
@@ -46,7 +48,8 @@ def convert(config: ConvertConfig, *, progress: Progress = no_progress) -> tuple
         if data.corpus is not None:
             raise InputError(f"{name} brings its own passages: leave --passages out", path=config.input)
         data = replace(data, corpus=read_corpus(config.passages, report))
-    place = Target(config.output, report, config.split or data.split or "train", config.num_hard_negatives)
+    split = config.split or data.split or named_split(config.input) or "train"
+    place = Target(config.output, report, split, config.num_hard_negatives)
     try:
         with closing(PassageDatabase()) as store:
             Conversion(data, target, place, store, config.join_titles).run(progress)
@@ -59,9 +62,13 @@ def convert(config: ConvertConfig, *, progress: Progress = no_progress) -> tuple
 
 def require_output(config: ConvertConfig, target: Format) -> None:
     """Check, before anything is read, that the output can be written and is called as its format is."""
-    inputs = [each.resolve() for each in (config.input, config.passages) if each is not None]
-    if config.output.resolve() in inputs:
-        raise InputError("the output is one of the inputs", path=config.output)
+    output = config.output.resolve()
+    for given in (config.input, config.passages):
+        place = None if given is None else local_path(given)
+        if place is not None and place.resolve() == output:
+            raise InputError("the output is one of the inputs", path=config.output)
+        if place is not None and place.resolve() in output.parents:
+            raise InputError(f"the output is in the folder {given}, which is an input", path=config.output)
     if config.num_hard_negatives is not None and config.to != "triplets":
         raise InputError("--num-hard-negatives is for triplets; other formats hold any number")
     if not target.suffixes:
@@ -110,8 +117,10 @@ class Conversion:
     def _examples(self) -> Iterator[Example]:
         """The examples, complete, as the target can hold them."""
         first_lines: dict[str, int] = {}
+        seen = SeenIds()
         for example in self.data.examples:
-            require_new_id(first_lines, example.query.id, self.data.path, example.line)
+            if self.target.holds.question_ids or example.named:
+                self._require_new_id(example, first_lines, seen)
             self.place.report.read["questions"] += 1
             fitted = fit_example(example, self.target.holds, self.place.report)
             if fitted is not None:
@@ -121,6 +130,15 @@ class Conversion:
                     hard_negatives=self._complete(fitted.hard_negatives, example.line),
                     other_negatives=self._complete(fitted.other_negatives, example.line),
                 )
+
+    def _require_new_id(self, example: Example, first_lines: dict[str, int], seen: SeenIds) -> None:
+        """Check that no other question has the id, and none the number that is made to be one."""
+        query_id, path, line = example.query.id, self.data.path, example.line
+        if example.named:
+            require_new_id(first_lines, query_id, path, line)
+        if not seen.add(query_id) and self.target.holds.question_ids:
+            message = f"'{query_id}' is the id of a question, and the number of another, which has none"
+            raise InputError(f"{message}: give ids to all questions or to none", path=path, line=line)
 
     def _complete(self, contexts: Iterable[Context], line: int) -> tuple[Context, ...]:
         return tuple(

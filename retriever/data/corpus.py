@@ -30,7 +30,7 @@ def read_passages(path: Path) -> Iterator[Passage]:
     Raises:
         InputError: a file or line that is wrong, an id that occurs twice, or no passage at all.
     """
-    seen = _SeenIds()
+    seen = SeenIds()
     for line, passage in require_some(locate_passages(path), path, "passages"):
         if not seen.add(passage.id):
             first = next(number for number, each in locate_passages(path) if each.id == passage.id)
@@ -94,7 +94,7 @@ def _checked_id(cell: str, path: Path, line: int) -> str:
     return cell
 
 
-class _SeenIds:
+class SeenIds:
     """The ids seen so far. Those that count up by one, as DPR's millions do, take no memory."""
 
     def __init__(self) -> None:

@@ -27,8 +27,10 @@ class NotInCorpus(InputError):
     """A positive passage that is named by its id and is not there."""
 
 
-_PASSAGE_ID = ("passage_id", "psg_id", "id")
-"""Names of a passage's id in DPR's files, which differ from set to set."""
+QUESTION_IDS = ("id", "_id", "query_id", "qid")
+"""Names of a question's id in our files and those of BEIR and Tevatron; the first that is there counts."""
+PASSAGE_IDS = ("passage_id", "psg_id", "id", "_id", "docid")
+"""Names of a passage's id in the files of DPR, which differ from set to set, BEIR and Tevatron."""
 
 
 def read_question_texts(path: Path | None) -> list[str] | None:
@@ -87,7 +89,7 @@ def require_new_id(first_lines: dict[str, int], question_id: str, path: Path, li
 def _question(record: JsonRecord, number: int) -> Question:
     positive_ids = record.ids("positive_passage_id")
     if not positive_ids:
-        found = (passage.id(*_passage_id_names(passage)) for passage in record.records("positive_ctxs"))
+        found = map(passage_id_of, record.records("positive_ctxs"))
         positive_ids = tuple(each for each in found if each is not None)
     return Question(_query(record, number), record.texts("answers"), positive_ids)
 
@@ -97,7 +99,7 @@ def _query(record: JsonRecord, number: int) -> Query:
     text = record.text(name)
     if not text.strip():
         raise record.error(f"'{name}' is empty")
-    return Query(record.id("id", "_id") or str(number), text)
+    return Query(question_id_of(record) or str(number), text)
 
 
 def _read_answer_table(path: Path) -> Iterator[tuple[int, Question]]:
@@ -224,7 +226,7 @@ def _passages(record: JsonRecord, name: str) -> tuple[Passage, ...]:
 
 def _passage(record: JsonRecord) -> Passage:
     text, title = record.text("text"), record.optional_text("title")
-    passage_id = record.id(*_passage_id_names(record))
+    passage_id = passage_id_of(record)
     if passage_id is None:
         passage_id = content_id(text, title)
     source, rank, score, cross_encoder = (record.values.get(name) for name in PROVENANCE)
@@ -236,9 +238,18 @@ def _passage(record: JsonRecord) -> Passage:
     return Passage(passage_id, text, title)  # DPR's own files have scores, and do not say whose they are
 
 
-def _passage_id_names(record: JsonRecord) -> tuple[str, ...]:
-    # An empty id stands for a passage that is not in the corpus.
-    return tuple(name for name in _PASSAGE_ID if record.values.get(name) != "")
+def question_id_of(record: JsonRecord) -> str | None:
+    """The first id of a question that is not empty; None if it has none; InputError if there is an empty one only."""
+    return _first_id(record, QUESTION_IDS) or record.id(*QUESTION_IDS)
+
+
+def passage_id_of(record: JsonRecord) -> str | None:
+    """The first id of a passage that is not empty, as it is where the passage is not in the corpus; None if there is none."""
+    return _first_id(record, PASSAGE_IDS)
+
+
+def _first_id(record: JsonRecord, names: Iterable[str]) -> str | None:
+    return record.id(*(name for name in names if record.values.get(name) != ""))
 
 
 def _look_up(record: JsonRecord, passages: Mapping[str, Passage] | None) -> tuple[Passage, ...]:

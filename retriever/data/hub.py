@@ -65,6 +65,17 @@ class HubName:
         return self.local is not None and any((self.local / mark).is_file() for mark in marks)
 
 
+def local_path(path: Path) -> Path | None:
+    """The file or folder that is meant; None: the hub is asked."""
+    return HubName.parse(path).local if is_hub_name(path) else path
+
+
+def named_split(path: Path) -> Split | None:
+    """The split that the name of a data set says, "dev" for ``hf:NAME:validation``; None if it says none of ours."""
+    said = HubName.parse(path).split if is_hub_name(path) else None
+    return next((split for split, name in _HUB_SPLITS.items() if said in (split, name)), None)
+
+
 def at_split(path: Path, split: Split) -> Path:
     """The path; of a data set that has splits and names none, with the split that is meant.
 

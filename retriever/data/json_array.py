@@ -2,7 +2,7 @@
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,28 +59,38 @@ def read_json_array(file: IO[bytes], path: Path) -> Iterator[tuple[int, dict[str
         raise text.error("invalid JSON: Extra data")
 
 
-def read_json_member(file: IO[bytes], path: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_json_member(
+    file: IO[bytes], path: Path, name: str, passed_over: Callable[[str], object]
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """As ``read_json_array``, of the array that is the member ``name`` of the one object in a file.
+
+    Args:
+        file: the opened file.
+        path: its name, for errors.
+        name: the member's name.
+        passed_over: called with the name of every other member.
 
     Raises:
         InputError: as ``read_json_array``, or the object has no such member.
     """
     text = _Buffer(file, path)
     text.expect("{", "expected a JSON object")
-    found = False
-    while text.next_character() != "}":
-        text.next_character()
+    found, more = False, text.next_character() != "}"
+    while more:
+        if text.next_character() != '"':
+            raise text.error("invalid JSON: Expecting property name enclosed in double quotes")
         key, _ = text.next_value()
         text.expect(":", "invalid JSON: Expecting ':' delimiter")
         if key == name:
             found = True
             yield from _elements(text, path)
         else:
+            passed_over(str(key))
             text.next_character()
             text.next_value()
-        if text.next_character() != "}":
-            text.expect(",", "invalid JSON: Expecting ',' delimiter")
-    text.skip(1)
+        more = text.next_character() == ","
+        text.skip(more)
+    text.expect("}", "invalid JSON: Expecting ',' delimiter")
     if text.next_character():
         raise text.error("invalid JSON: Extra data")
     if not found:
@@ -160,6 +170,13 @@ class _Buffer:
                 # Let the one place that words these limits word them.
                 parse_json(self._text[self._position :], path=self._path, line=self.line)
                 raise
+            if (
+                isinstance(value, int | float)
+                and not self._ended
+                and len(self._text) - stop < _LONGEST_LITERAL
+            ):
+                self._read_more(len(self._text) - self._position)  # the block may end within the number
+                continue
             source = self._text[self._position : stop]
             self.skip(len(source))
             return value, source

@@ -1,6 +1,6 @@
 import json
 
-from tests.data.converting import beir_folder, dpr_question, lines, message_of, objects_of, run, write
+from tests.data.converting import beir_folder, dpr_question, lines, objects_of, run, write
 
 SQUAD = {
     "version": "v2.0",
@@ -144,17 +144,44 @@ def test_what_mining_says_of_a_negative_survives_from_dpr_to_dpr(tmp_path):
 
 
 def test_scores_go_to_flagembedding_where_every_passage_has_one(tmp_path):
-    path = write(tmp_path / "mined.jsonl", lines(dpr_question()))
+    scored = dpr_question(
+        positive_ctxs=[{"text": "Ada did.", "score": 9}], hard_negative_ctxs=[{"text": "Bob.", "score": 3.5}]
+    )
+    run(write(tmp_path / "scored.jsonl", lines(scored)), "flagembedding", tmp_path / "out.jsonl")
+    assert objects_of(tmp_path / "out.jsonl") == [
+        {"query": "who?", "pos": ["Ada did."], "neg": ["Bob."], "pos_scores": [9], "neg_scores": [3.5]}
+    ]
+    del scored["positive_ctxs"][0]["score"]
+    path = write(tmp_path / "scored.jsonl", lines(scored))
+    _, report = run(path, "flagembedding", tmp_path / "out.jsonl")
+    assert objects_of(tmp_path / "out.jsonl") == [{"query": "who?", "pos": ["Ada did."], "neg": ["Bob."]}]
+    assert report.dropped == {
+        "answers": 1,
+        "scores of questions in which not every passage has a number": 1,
+    }
+
+
+def test_the_scores_of_a_search_are_no_teachers(tmp_path):
+    positive = {
+        "title": "A",
+        "text": "Ada did.",
+        "passage_id": "1",
+        "score": 9.0,
+        "source": "bm25",
+        "rank": 1,
+    }
+    path = write(tmp_path / "mined.jsonl", lines(dpr_question(positive_ctxs=[positive])))
     _, report = run(path, "flagembedding", tmp_path / "out.jsonl")
     assert objects_of(tmp_path / "out.jsonl") == [
-        {"query": "who?", "pos": ["Ada did."], "neg": ["Bob.", "Cyd."], "neg_scores": [3.5, 1.0]}
+        {"query": "who?", "pos": ["Ada did."], "neg": ["Bob.", "Cyd."]}
     ]
     assert report.dropped == {
         "answers": 1,
         "ids of passages": 3,
         "titles (--join-titles puts them before the texts)": 1,
-        "'rank' of passages": 2,
-        "'source' of passages": 2,
+        "'rank' of passages": 3,
+        "'source' of passages": 3,
+        "scores of a search, which are no teacher's": 3,
     }
 
 
@@ -259,10 +286,16 @@ def test_ms_marco_triples_give_and_take_hard_negatives(tmp_path):
         }
     ]
     assert objects_of(tmp_path / "tevatron/corpus.jsonl")[1] == {"docid": "2", "title": "", "text": "Bob."}
-    triples.write_text("9\t2\t3\n")
-    assert message_of(tmp_path / "ms", "dpr", tmp_path / "o.jsonl") == (
-        f"{triples}:1: passage '2' is not judged above 0 for query '9' in qrels.train.tsv"
-    )
+    triples.write_text("9\t2\t3\n9\t1\t1\n8\t1\t2\n9\t1\t2\n")
+    _, report = run(tmp_path / "ms", "dpr", tmp_path / "o.jsonl")
+    (example,) = objects_of(tmp_path / "o.jsonl")
+    assert [each["passage_id"] for each in example["hard_negative_ctxs"]] == ["2"]
+    assert report.dropped == {
+        "triples whose positive is not judged above 0": 1,
+        "triples whose negative is judged above 0": 1,
+        "triples of a question without judgement": 1,
+        "passages that no question names": 1,
+    }
 
 
 def test_tevatrons_two_generations(tmp_path):

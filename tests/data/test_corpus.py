@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retriever.data.corpus import _SeenIds, read_passage_table, read_passages
+from retriever.data.corpus import SeenIds, read_passage_table, read_passages
 from retriever.errors import InputError
 from retriever.records import Passage
 
@@ -141,13 +141,13 @@ def test_both_formats_give_what_was_written(tmp_path_factory, contents):
 @given(st.lists(st.integers(0, 12).map(str) | st.sampled_from(["00", "07", "-1", "٣", "²", "a", "9" * 30])))
 @example(["1", "3", "2", "3", "4", "3"])
 def test_seen_ids_behave_as_a_set(ids):
-    seen, reference = _SeenIds(), set()
+    seen, reference = SeenIds(), set()
     for each in ids:
         assert seen.add(each) == (each not in reference)
         reference.add(each)
 
 
 def test_ids_that_count_up_take_no_memory():
-    seen = _SeenIds()
+    seen = SeenIds()
     assert all(seen.add(str(number)) for number in range(1, 10_000))
     assert not seen._others

@@ -98,7 +98,7 @@ def members_of(tmp_path, content, name="data"):
     path = tmp_path / "one.json"
     path.write_bytes(content.encode())
     with path.open("rb") as file:
-        return list(read_json_member(file, path, name))
+        return list(read_json_member(file, path, name, [].append))
 
 
 def test_the_array_under_a_name_is_read_wherever_it_stands(tmp_path):
@@ -107,6 +107,21 @@ def test_the_array_under_a_name_is_read_wherever_it_stands(tmp_path):
     )
     assert members_of(tmp_path, content) == [(3, {"a": 1}), (4, {"a": 2})]
     assert members_of(tmp_path, '{"data": []}') == []
+
+
+@pytest.mark.parametrize("block", range(1, 40))
+def test_a_number_that_a_block_cuts_is_read_whole(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(json_array, "_BLOCK", block)
+    content = '{"version": 1.5, "scale": -2.5e+10, "data": [{"a": 1}], "last": 3}'
+    assert members_of(tmp_path, content) == [(1, {"a": 1})]
+
+
+def test_the_members_that_are_passed_over_are_named(tmp_path):
+    path, names = tmp_path / "one.json", []
+    path.write_text('{"version": "1", "data": [{}], "licence": null}')
+    with path.open("rb") as file:
+        assert list(read_json_member(file, path, "data", names.append)) == [(1, {})]
+    assert names == ["version", "licence"]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +134,8 @@ def test_the_array_under_a_name_is_read_wherever_it_stands(tmp_path):
         ('{"data" [{}]}', "1: invalid JSON: Expecting ':' delimiter"),
         ('{"data": [{}]', "1: invalid JSON: Expecting ',' delimiter"),
         ('{"data": [{}]} x', "1: invalid JSON: Extra data"),
+        ('{"data": [{}],}', "1: invalid JSON: Expecting property name enclosed in double quotes"),
+        ('{1: 2, "data": []}', "1: invalid JSON: Expecting property name enclosed in double quotes"),
     ],
 )
 def test_an_object_that_is_wrong_is_told_with_its_line(tmp_path, content, message):

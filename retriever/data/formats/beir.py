@@ -5,17 +5,17 @@ keys that it does not know: answers stand beside a query's own.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
-from retriever.choices import Split
 from retriever.data.beir import BeirFolder
 from retriever.data.files import atomic_file
 from retriever.data.folders import replaced_folder
+from retriever.data.formats.ctl import only_split
 from retriever.data.formats.fit import count
 from retriever.data.formats.judged import contexts_of_grades, judgements_of, require_questions
 from retriever.data.formats.model import GRADE, Data, Example, Format, Holds, Report, Source, Target
-from retriever.data.formats.rows import json_text, query_of, read_corpus, rest, write_lines
+from retriever.data.formats.rows import json_text, question_of, read_corpus, write_lines
 from retriever.data.json_record import read_records
 from retriever.data.rankings import read_qrels
 from retriever.errors import InputError
@@ -26,37 +26,24 @@ _HEADER = "query-id\tcorpus-id\tscore\n"
 
 def read(source: Source) -> Data:
     """The questions that one split judges, with what is judged, and the corpus."""
-    split = source.split or only_split(source.path)
+    split = source.split or only_split(source.path, "qrels/{}.tsv") or "test"
     files = BeirFolder.find(source.path, split)
     return Data(
         files.queries, _examples(files, source.report), read_corpus(files.corpus, source.report), split
     )
 
 
-def only_split(folder: Path) -> Split:
-    """The split that a folder judges, if it is one.
-
-    Raises:
-        InputError: there are several.
-    """
-    found: list[Split] = [split for split in get_args(Split) if any((folder / "qrels").glob(f"{split}.tsv*"))]
-    if len(found) > 1:
-        raise InputError(f"name the split with --split (found: {', '.join(found)})", path=folder)
-    return found[0] if found else "test"
-
-
 def _examples(files: BeirFolder, report: Report) -> Iterator[Example]:
     judged = read_qrels(files.qrels)
     for number, record in enumerate(read_records(files.queries), start=1):
-        query, named = query_of(record, number, "text", "question")
-        grades = judged.pop(query.id, None)
+        example = question_of(record, number, ("text", "question"), ("answers",))
+        grades = judged.pop(example.query.id, None)
         if grades is None:
             report.dropped[f"questions that {files.qrels.name} does not judge"] += 1
             continue
         positives, negatives = contexts_of_grades(grades)
-        fields = rest(record, ("text", "question", "answers"))
         answers = record.texts("answers")
-        yield Example(query, answers, positives, negatives, fields=fields, named=named, line=record.line)
+        yield replace(example, answers=answers, positives=positives, hard_negatives=negatives)
     require_questions(judged, files.qrels, files.queries)
 
 
@@ -94,7 +81,6 @@ FORMAT = Format(
     Holds(
         answers=True,
         hard_negatives=True,
-        texts=False,
         made_ids=True,
         corpus=True,
         notes=frozenset({GRADE}),

@@ -4,19 +4,21 @@ Written as a folder of questions.jsonl and passages.jsonl, which ``--questions``
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from retriever.choices import Split
+from retriever.data.dpr import QUESTION_IDS
 from retriever.data.folders import replaced_folder
 from retriever.data.formats.model import Context, Data, Example, Format, Holds, Source, Target
-from retriever.data.formats.rows import QUESTION_IDS, query_of, read_corpus, read_split, rest, write_lines
+from retriever.data.formats.rows import question_of, read_corpus, read_split, write_lines
 from retriever.errors import InputError
 from retriever.records import Passage
 
 QUESTIONS, PASSAGES = "questions.jsonl", "passages.jsonl"
-_KEYS = ("question", "text", "answers", "positive_passage_id")
+_TEXTS, _KEYS = ("question", "text"), ("answers", "positive_passage_id")
 
 
 def read(source: Source) -> Data:
@@ -47,12 +49,26 @@ def find_file(folder: Path, *names: str) -> Path | None:
     return found[0] if found else None
 
 
+def only_split(folder: Path, name: str) -> Split | None:
+    """The split of which a folder has the file ``name``, also with ``.gz``; None if it has none.
+
+    Raises:
+        InputError: there are several.
+    """
+    splits: tuple[Split, ...] = get_args(Split)
+    found = [each for each in splits if any(folder.glob(f"{name.format(each)}*"))]
+    if len(found) > 1:
+        raise InputError(f"name the split with --split (found: {', '.join(found)})", path=folder)
+    return found[0] if found else None
+
+
 def _examples(path: Path, source: Source) -> Iterator[Example]:
     for number, record in enumerate(read_split(path, source.split), start=1):
-        query, named = query_of(record, number, "question", "text")
-        positives = tuple(map(Context, record.ids("positive_passage_id")))
-        fields = rest(record, _KEYS)
-        yield Example(query, record.texts("answers"), positives, fields=fields, named=named, line=record.line)
+        yield replace(
+            question_of(record, number, _TEXTS, _KEYS),
+            answers=record.texts("answers"),
+            positives=tuple(map(Context, record.ids("positive_passage_id"))),
+        )
 
 
 def write(target: Target, examples: Iterable[Example], corpus: Callable[[], Iterator[Passage]]) -> None:
@@ -81,10 +97,9 @@ FORMAT = Format(
     Holds(
         answers=True,
         unanswered=True,
-        texts=False,
         made_ids=True,
         corpus=True,
         fields=None,
-        reserved=frozenset({*_KEYS, *QUESTION_IDS}),
+        reserved=frozenset({*_TEXTS, *_KEYS, *QUESTION_IDS}),
     ),
 )

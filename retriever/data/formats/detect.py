@@ -1,5 +1,6 @@
 """Which format a file or folder is in, by what is in it."""
 
+import re
 from itertools import islice
 from pathlib import Path
 from typing import get_args
@@ -26,6 +27,10 @@ _KEYS: dict[DataFormat, tuple[set[str], ...]] = {
     "ctl": ({"question"}, {"_id", "text"}),
 }
 """Fields that a format's objects have, any of several sets; the first format that fits."""
+
+
+_ID = re.compile(r"\S*\d\S*")
+"""One word with a digit, in the first cell of a table: no sentence."""
 
 
 def detect(path: Path, split: Split | None) -> DataFormat:
@@ -69,6 +74,11 @@ def _by_columns(path: Path) -> DataFormat:
         cells = _first_row(path, ",")
     if {"id", "text"} <= set(cells):
         raise InputError("this is a corpus: INPUT is the questions, and this is --passages", path=path)
+    if len(cells) > 1 and (_ID.fullmatch(cells[0].strip()) or "query-id" in cells):
+        raise _unknown(
+            "a table of ids (of MS MARCO's or BEIR's tables give the folder, and a corpus as --passages)",
+            path,
+        )
     if len(cells) > 1:
         return "triplets"
     raise _unknown("a table of one column", path)

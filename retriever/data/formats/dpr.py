@@ -5,18 +5,12 @@ know, so that scores, ranks and sources of passages, and fields of questions, st
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from retriever.data.dpr import PASSAGE_IDS, QUESTION_IDS
 from retriever.data.formats.model import Context, Data, Example, Format, Holds, Source, Target
-from retriever.data.formats.rows import (
-    PASSAGE_IDS,
-    QUESTION_IDS,
-    contexts_of,
-    query_of,
-    read_split,
-    rest,
-    write_lines,
-)
+from retriever.data.formats.rows import contexts_of, question_of, read_split, write_lines
 from retriever.records import Passage
 
 _LISTS = {
@@ -34,14 +28,11 @@ def read(source: Source) -> Data:
 
 def _examples(source: Source) -> Iterator[Example]:
     for number, record in enumerate(read_split(source.path, source.split), start=1):
-        query, named = query_of(record, number, "question")
-        yield Example(
-            query,
-            record.texts("answers"),
-            **{role: contexts_of(record, name) for role, name in _LISTS.items()},
-            fields=rest(record, _KEYS),
-            named=named,
-            line=record.line,
+        lists: dict[str, Any] = {role: contexts_of(record, name) for role, name in _LISTS.items()}
+        yield replace(
+            question_of(record, number, ("question",), _KEYS),
+            answers=record.texts("answers"),
+            **lists,
         )
 
 

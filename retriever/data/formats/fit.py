@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from retriever.data.formats.model import Context, Example, Holds, Report
+from retriever.data.formats.rows import is_writable
 from retriever.records import Passage
 
 _LISTS = {
@@ -21,6 +22,7 @@ def fit_example(example: Example, holds: Holds, report: Report) -> Example | Non
     if not example.positives and not holds.unanswered:
         report.dropped["questions without a positive passage"] += 1
         return None
+    example = _without_contradictions(example, report)
     kept: dict[str, Any] = {}
     for name, label in _LISTS.items():
         values = getattr(example, name)
@@ -33,12 +35,28 @@ def fit_example(example: Example, holds: Holds, report: Report) -> Example | Non
     return replace(example, **kept, fields=fields)
 
 
+def _without_contradictions(example: Example, report: Report) -> Example:
+    """The example without the negatives that are positives of the same question: by id, or by title and text."""
+    positives = {key for each in example.positives for key in _keys(each)}
+    kept: dict[str, Any] = {}
+    for name in ("hard_negatives", "other_negatives"):
+        negatives = getattr(example, name)
+        kept[name] = tuple(each for each in negatives if positives.isdisjoint(_keys(each)))
+        dropped = len(negatives) - len(kept[name])
+        count(report.dropped, f"{_LISTS[name]} that are positives of the same question", dropped)
+    return replace(example, **kept)
+
+
+def _keys(context: Context) -> tuple[object, ...]:
+    return (context.id,) if context.text is None else (context.id, (context.title, context.text))
+
+
 def fit_context(context: Context, holds: Holds, report: Report, *, join_titles: bool) -> Context:
     """The passage of a question without the details that the format does not have; its id stays, to look it up by."""
     notes = _held(context.notes, holds.notes, holds.reserved, "'{}' of passages", report)
     if context.named and not holds.passage_ids:
         report.dropped["ids of passages"] += 1
-    if context.text is None or holds.corpus:  # titles of a corpus are counted where it is written
+    if holds.corpus:  # titles of a corpus are counted where it is written
         return replace(context, notes=notes)
     passage = fit_passage(context.passage, holds, report, join_titles=join_titles)
     return replace(context, text=passage.text, title=passage.title, notes=notes)
@@ -65,7 +83,7 @@ def _held(
     kept = {
         name: value
         for name, value in values.items()
-        if (names is None or name in names) and name not in reserved
+        if (names is None or name in names) and name not in reserved and is_writable(value)
     }
     for name in values.keys() - kept.keys():
         report.dropped[label.format(name)] += 1

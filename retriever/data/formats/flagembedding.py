@@ -5,16 +5,18 @@ the scores of a teacher, prompt and type are optional.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from retriever.data.formats.fit import count
 from retriever.data.formats.model import Context, Data, Example, Format, Holds, Report, Source, Target
-from retriever.data.formats.rows import query_of, read_split, rest, unnamed, write_lines
+from retriever.data.formats.rows import question_of, read_split, unnamed, write_lines
 from retriever.data.json_record import JsonRecord, kind_of
 from retriever.records import Passage
 
-SCORE = "score"
+SCORE, SOURCE = "score", "source"
 _FIELDS = frozenset({"prompt", "type"})
-_KEYS = ("query", "pos", "neg", "pos_scores", "neg_scores")
+_KEYS = ("pos", "neg", "pos_scores", "neg_scores")
 
 
 def read(source: Source) -> Data:
@@ -24,10 +26,9 @@ def read(source: Source) -> Data:
 
 def _examples(source: Source) -> Iterator[Example]:
     for number, record in enumerate(read_split(source.path, source.split), start=1):
-        query, named = query_of(record, number, "query")
         positives, negatives = (_contexts(record, name) for name in ("pos", "neg"))
-        fields = rest(record, _KEYS)
-        yield Example(query, (), positives, negatives, fields=fields, named=named, line=record.line)
+        question = question_of(record, number, ("query",), _KEYS)
+        yield replace(question, positives=positives, hard_negatives=negatives)
 
 
 def _contexts(record: JsonRecord, name: str) -> tuple[Context, ...]:
@@ -44,7 +45,7 @@ def _contexts(record: JsonRecord, name: str) -> tuple[Context, ...]:
 
 
 def write(target: Target, examples: Iterable[Example], _corpus: Callable[[], Iterator[Passage]]) -> None:
-    """One object a line; the scores of a list are written if each of its passages has one, as a list has no gaps."""
+    """One object a line; a teacher's scores are written if every passage of a question has one, as the lists have no gaps."""
     write_lines(target.path, (_record(each, target.report) for each in target.counted(examples)))
 
 
@@ -53,20 +54,31 @@ def _record(example: Example, report: Report) -> dict[str, Any]:
         "query": example.query.text,
         "pos": [each.passage.text for each in example.positives],
         "neg": [each.passage.text for each in example.hard_negatives],
-        **_scores("pos", example.positives, report),
-        **_scores("neg", example.hard_negatives, report),
+        **_scores(example, report),
         **example.fields,
     }
 
 
-def _scores(name: str, contexts: tuple[Context, ...], report: Report) -> dict[str, list[float]]:
-    scores = [each.notes[SCORE] for each in contexts if SCORE in each.notes]
-    whole = len(scores) == len(contexts) and all(
-        isinstance(each, int | float) and not isinstance(each, bool) for each in scores
-    )
-    if scores and not whole:
-        report.dropped["scores of lists in which not every passage has a number"] += len(scores)
-    return {f"{name}_scores": scores} if scores and whole else {}
+def _scores(example: Example, report: Report) -> dict[str, list[object]]:
+    """Both lists, or neither."""
+    given = {"pos_scores": example.positives, "neg_scores": example.hard_negatives}
+    lists = {name: [_score(each, report) for each in contexts] for name, contexts in given.items()}
+    scores = [each for values in lists.values() for each in values]
+    if all(kind_of(each) == "a number" for each in scores):
+        return lists
+    found = sum(each is not None for each in scores)
+    count(report.dropped, "scores of questions in which not every passage has a number", found)
+    return {}
+
+
+def _score(context: Context, report: Report) -> object:
+    """The score, unless a search gave it, as ``source`` says: that is no teacher's."""
+    score = context.notes.get(SCORE)
+    if SOURCE not in context.notes:
+        return score
+    report.dropped[f"'{SOURCE}' of passages"] += 1
+    count(report.dropped, "scores of a search, which are no teacher's", score is not None)
+    return None
 
 
 FORMAT = Format(
@@ -78,7 +90,7 @@ FORMAT = Format(
         hard_negatives=True,
         passage_ids=False,
         titles=False,
-        notes=frozenset({SCORE}),
+        notes=frozenset({SCORE, SOURCE}),
         fields=_FIELDS,
     ),
     (".jsonl", ".json"),

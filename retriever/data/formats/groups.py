@@ -12,7 +12,7 @@ CREATE TABLE link (
     UNIQUE (question, role, value)
 );
 """
-POSITIVE, NEGATIVE = 0, 1
+POSITIVE, NEGATIVE, ROW = 0, 1, 2
 
 
 class Groups:
@@ -21,12 +21,13 @@ class Groups:
     def __init__(self) -> None:
         self._database = temporary_database(_SCHEMA)
 
-    def add(self, question: str, role: int, value: str) -> None:
-        """Remember a value; a second time it is passed over."""
-        self._database.execute(
+    def add(self, question: str, role: int, value: str) -> bool:
+        """Remember a value; False if it was there already."""
+        added = self._database.execute(
             "INSERT OR IGNORE INTO link (question, role, value) VALUES (?, ?, ?)",
             (self._number(question), role, self._number(value)),
         )
+        return added.rowcount > 0
 
     def questions(self) -> Iterator[str]:
         """All questions that have a value."""
@@ -40,15 +41,20 @@ class Groups:
         """The values of a question."""
         rows = self._database.execute(
             "SELECT text FROM link JOIN string ON string.number = value "
-            "WHERE question = ? AND role = ? ORDER BY link.number",
-            (self._number(question), role),
+            "WHERE question = (SELECT number FROM string WHERE digest = ?) AND role = ? ORDER BY link.number",
+            (digest_of(question), role),
         )
         return tuple(text for (text,) in rows)
 
     def _number(self, text: str) -> int:
-        digest = blake2b(text.encode(), digest_size=16).digest()
+        digest = digest_of(text)
         found = self._database.execute("SELECT number FROM string WHERE digest = ?", (digest,)).fetchone()
         if found is not None:
             return int(found[0])
         added = self._database.execute("INSERT INTO string (digest, text) VALUES (?, ?)", (digest, text))
         return int(added.lastrowid or 0)
+
+
+def digest_of(text: str) -> bytes:
+    """16 bytes by which texts are told apart."""
+    return blake2b(text.encode(), digest_size=16).digest()

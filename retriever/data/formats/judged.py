@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from retriever.data.formats.fit import count
 from retriever.data.formats.model import GRADE, Context, Example, Report
 from retriever.data.rankings import judgement_line
 from retriever.errors import InputError
@@ -22,23 +23,25 @@ def contexts_of_grades(grades: dict[str, int]) -> tuple[tuple[Context, ...], tup
 def judgements_of(example: Example, path: Path, report: Report) -> tuple[list[tuple[str, int]], list[str]]:
     """Passage ids with their grades, and the ids of the hard negatives that nobody judged: mined ones.
 
-    A hard negative that is a positive of the question, too, is neither, and is counted.
+    A passage that the question names twice with one grade is judged once, and counted.
 
     Raises:
-        InputError: a grade that is no whole number, or that says the contrary.
+        InputError: a grade that is no whole number, or that says the contrary, or two grades of one passage.
     """
-    judged = [
-        (each.id, _checked(each.notes.get(GRADE, 1), each, path, positive=True)) for each in example.positives
-    ]
-    positives, mined = {each.id for each in example.positives}, []
-    for context in example.hard_negatives:
-        if context.id in positives:
-            report.dropped["hard negatives that are positives of the same question"] += 1
-        elif GRADE in context.notes:
-            judged.append((context.id, _checked(context.notes[GRADE], context, path, positive=False)))
-        else:
-            mined.append(context.id)
-    return judged, mined
+    mined = [each.id for each in example.hard_negatives if GRADE not in each.notes]
+    found = [(each, True) for each in example.positives]
+    found += [(each, False) for each in example.hard_negatives if GRADE in each.notes]
+    judged: dict[str, int] = {}
+    for context, positive in found:
+        grade = _checked(context.notes.get(GRADE, 1), context, path, positive=positive)
+        if judged.setdefault(context.id, grade) != grade:
+            both = f"{judged[context.id]} and {grade}"
+            message = f"query '{example.query.id}' has two grades for passage '{context.id}': {both}"
+            raise InputError(message, path=path)
+    unjudged = [each for each in dict.fromkeys(mined) if each not in judged]
+    repeated = len(example.positives) + len(example.hard_negatives) - len(judged) - len(unjudged)
+    count(report.dropped, "passages that their question names twice", repeated)
+    return list(judged.items()), unjudged
 
 
 def _checked(grade: object, context: Context, path: Path, *, positive: bool) -> int:

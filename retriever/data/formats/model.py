@@ -140,7 +140,6 @@ class Holds:
         hard_negatives: hard negatives.
         other_negatives: other negatives, beside the hard ones.
         unanswered: questions without a positive passage.
-        texts: questions bring the texts of their passages; else they name them, and a corpus beside them has the texts.
         passage_ids: ids of passages.
         made_ids: every passage must have an id, made of its content if need be.
         titles: titles of passages.
@@ -156,7 +155,6 @@ class Holds:
     hard_negatives: bool = False
     other_negatives: bool = False
     unanswered: bool = False
-    texts: bool = True
     passage_ids: bool = True
     made_ids: bool = False
     titles: bool = True

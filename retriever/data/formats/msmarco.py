@@ -7,7 +7,7 @@ TREC's, ``qid 0 pid 1``; a line of qidpidtriples is a query, a passage that is r
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 from retriever.choices import Split
 from retriever.data.files import atomic_file
@@ -44,7 +44,8 @@ def read(source: Source) -> Data:
     if collection is None or queries is None or qrels is None:
         raise InputError("expected collection.tsv, queries.SPLIT.tsv and qrels.SPLIT.tsv", path=source.path)
     examples = _examples(queries, qrels, triples, source.report)
-    return Data(queries, examples, _collection(collection), source.split)
+    named = (each for each in get_args(Split) if each in qrels.name.split("."))
+    return Data(queries, examples, _collection(collection), source.split or next(named, None))
 
 
 def find_table(folder: Path, kind: str, split: Split | None, *, needed: bool = True) -> Path | None:
@@ -80,7 +81,7 @@ def _collection(path: Path) -> LocatedPassages:
 
 def _examples(queries: Path, qrels: Path, triples: Path | None, report: Report) -> Iterator[Example]:
     judged = read_qrels(qrels)
-    groups = Groups() if triples is None else _negatives(triples, judged, qrels)
+    groups = Groups() if triples is None else _negatives(triples, judged, report)
     for line, (query_id, text) in _rows(queries, 2):
         if not text.strip():
             raise InputError("the question is empty", path=queries, line=line)
@@ -95,17 +96,19 @@ def _examples(queries: Path, qrels: Path, triples: Path | None, report: Report) 
     require_questions(judged, qrels, queries)
 
 
-def _negatives(path: Path, judged: Qrels, qrels: Path) -> Groups:
+def _negatives(path: Path, judged: Qrels, report: Report) -> Groups:
+    """The negatives of each question; rows that contradict the judgements are counted and left out."""
     groups = Groups()
-    for line, (query_id, positive, negative) in _rows(path, 3):
-        grades = judged.get(query_id, {})
-        if grades.get(positive, 0) <= 0:
-            message = f"passage '{positive}' is not judged above 0 for query '{query_id}' in {qrels.name}"
-            raise InputError(message, path=path, line=line)
-        if grades.get(negative, 0) > 0:
-            message = f"the negative '{negative}' is judged above 0 for query '{query_id}' in {qrels.name}"
-            raise InputError(message, path=path, line=line)
-        groups.add(query_id, NEGATIVE, negative)
+    for _, (query_id, positive, negative) in _rows(path, 3):
+        grades = judged.get(query_id)
+        if grades is None:
+            report.dropped["triples of a question without judgement"] += 1
+        elif grades.get(positive, 0) <= 0:
+            report.dropped["triples whose positive is not judged above 0"] += 1
+        elif grades.get(negative, 0) > 0:
+            report.dropped["triples whose negative is judged above 0"] += 1
+        else:
+            groups.add(query_id, NEGATIVE, negative)
     return groups
 
 
@@ -154,7 +157,6 @@ FORMAT = Format(
     write,
     Holds(
         hard_negatives=True,
-        texts=False,
         made_ids=True,
         titles=False,
         corpus=True,

@@ -6,7 +6,7 @@ cell is run by ``eval``; here it is read as a literal.
 
 from collections.abc import Callable, Iterable, Iterator
 
-from retriever.data.dpr import read_questions
+from retriever.data.dpr import locate_questions
 from retriever.data.files import atomic_file
 from retriever.data.formats.model import Data, Example, Format, Holds, Source, Target
 from retriever.data.formats.rows import csv_writer
@@ -15,8 +15,8 @@ from retriever.records import Passage
 
 def read(source: Source) -> Data:
     """The questions; their numbers in the file are their ids."""
-    questions = enumerate(read_questions(source.path), start=1)
-    examples = (Example(each.query, each.answers, named=False, line=number) for number, each in questions)
+    located = locate_questions(source.path)
+    examples = (Example(each.query, each.answers, named=False, line=line) for line, each in located)
     return Data(source.path, examples)
 
 

@@ -3,22 +3,20 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, time
 from pathlib import Path
 from typing import IO, Any
 
 from retriever.choices import Split
-from retriever.data.corpus import read_passages
+from retriever.data.corpus import locate_passages
+from retriever.data.dpr import PASSAGE_IDS, QUESTION_IDS, passage_id_of, question_id_of
 from retriever.data.files import atomic_file
-from retriever.data.formats.model import Context, LocatedPassages, Report
+from retriever.data.formats.model import Context, Example, LocatedPassages, Report
 from retriever.data.hub import at_split
 from retriever.data.json_record import JsonRecord, read_records
 from retriever.data.lines import RECORD_FORMATS, format_of, require_some
 from retriever.errors import InputError
 from retriever.records import Passage, Query, content_id
-
-PASSAGE_IDS = ("passage_id", "psg_id", "docid", "id", "_id")
-"""Names of a passage's id in the files of DPR, Tevatron and BEIR, and in ours."""
-QUESTION_IDS = ("query_id", "id", "_id", "qid")
 
 
 def read_split(path: Path, split: Split | None) -> Iterator[JsonRecord]:
@@ -27,14 +25,19 @@ def read_split(path: Path, split: Split | None) -> Iterator[JsonRecord]:
     return require_some(read_records(path), path, "questions")
 
 
-def query_of(record: JsonRecord, number: int, *names: str) -> tuple[Query, bool]:
-    """The question under the first of the names that is there, and whether it came with an id."""
+def question_of(record: JsonRecord, number: int, names: Sequence[str], known: Iterable[str]) -> Example:
+    """The question under the first of the names that is there, still without passages, and the fields that are not known."""
     name = record.first_of(*names) or names[0]
     text = record.text(name)
     if not text.strip():
         raise record.error(f"'{name}' is empty")
-    query_id = record.id(*QUESTION_IDS)
-    return Query(query_id or str(number), text), query_id is not None
+    query_id = question_id_of(record)
+    return Example(
+        Query(query_id or str(number), text),
+        fields=rest(record, (name, *known), QUESTION_IDS),
+        named=query_id is not None,
+        line=record.line,
+    )
 
 
 def contexts_of(record: JsonRecord, name: str) -> tuple[Context, ...]:
@@ -45,7 +48,7 @@ def contexts_of(record: JsonRecord, name: str) -> tuple[Context, ...]:
 def context_of(record: JsonRecord) -> Context:
     """A passage with title and text, an optional id (an empty one is none), and notes."""
     text, title = record.text("text"), record.optional_text("title")
-    passage_id = record.id(*(name for name in PASSAGE_IDS if record.values.get(name) != ""))
+    passage_id = passage_id_of(record)
     notes = rest(record, ("text", "title"), PASSAGE_IDS)
     return (
         unnamed(text, title, notes) if passage_id is None else Context(passage_id, text, title, notes=notes)
@@ -57,7 +60,7 @@ def unnamed(text: str, title: str = "", notes: Mapping[str, Any] | None = None) 
     return Context(content_id(text, title), text, title, named=False, notes=notes or {})
 
 
-def rest(record: JsonRecord, known: Iterable[str], ids: tuple[str, ...] = QUESTION_IDS) -> dict[str, Any]:
+def rest(record: JsonRecord, known: Iterable[str], ids: Iterable[str] = ()) -> dict[str, Any]:
     """The fields that are not empty, not known, and not the one of several ids that was taken."""
     taken = {*known, record.first_of(*(name for name in ids if record.values.get(name) != ""))}
     return {
@@ -70,20 +73,22 @@ def rest(record: JsonRecord, known: Iterable[str], ids: tuple[str, ...] = QUESTI
 def read_corpus(path: Path, report: Report) -> LocatedPassages:
     """The passages of a file in any layout that has them, with their places; fields that are not read are counted.
 
-    Beyond ``corpus.read_passages``: Tevatron's ``docid``, and ``document_text`` for ``text``.
+    Beyond ``corpus.locate_passages``: Tevatron's ``docid``, and ``document_text`` for ``text``.
     """
-    if format_of(path) not in RECORD_FORMATS:
-        for number, passage in enumerate(read_passages(path), start=1):
-            yield f"{path.name}, passage {number}", passage
-        return
-    for record in require_some(read_records(path), path, "passages"):
+    located = _passages(path, report) if format_of(path) in RECORD_FORMATS else locate_passages(path)
+    for line, passage in require_some(located, path, "passages"):
+        yield f"{path.name}:{line}", passage
+
+
+def _passages(path: Path, report: Report) -> Iterator[tuple[int, Passage]]:
+    for record in read_records(path):
         passage_id = record.id(*PASSAGE_IDS)
         if passage_id is None:
             raise record.error("no 'id', '_id' or 'docid'")
-        text = record.text(record.first_of("text", "document_text") or "text")
-        for name in rest(record, ("text", "document_text", "title"), PASSAGE_IDS):
-            report.dropped[f"'{name}' of the corpus"] += 1
-        yield f"{path.name}:{record.line}", Passage(passage_id, text, record.optional_text("title"))
+        name = record.first_of("text", "document_text") or "text"
+        for other in rest(record, (name, "title"), PASSAGE_IDS):
+            report.dropped[f"'{other}' of the corpus"] += 1
+        yield record.line, Passage(passage_id, record.text(name), record.optional_text("title"))
 
 
 def write_lines(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
@@ -113,12 +118,27 @@ def write_objects(path: Path, objects: Iterable[Mapping[str, Any]], marks: tuple
 def json_text(value: Mapping[str, Any], path: Path) -> str:
     """A JSON object on one line; dates, which Parquet files may hold, as text."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_date_text)
     except ValueError:
         start = str(value)[:40]
         raise InputError(
             f"a number is NaN or infinite, which JSON does not know: {start}...", path=path
         ) from None
+
+
+def is_writable(value: object) -> bool:
+    """Whether JSON can hold a field: text, numbers, dates as text, and lists and objects of these; bytes it cannot."""
+    if isinstance(value, dict):
+        return all(map(is_writable, value.values()))
+    if isinstance(value, list):
+        return all(map(is_writable, value))
+    return value is None or isinstance(value, str | int | float | date | time)
+
+
+def _date_text(value: object) -> str:
+    if isinstance(value, date | time):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def csv_writer(file: IO[Any], delimiter: str) -> Callable[[Sequence[str]], object]:

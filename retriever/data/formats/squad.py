@@ -8,7 +8,9 @@ paragraph as hard negative, and no positive.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from dataclasses import replace
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,15 @@ from retriever.data.formats.model import (
     Target,
     some,
 )
-from retriever.data.formats.rows import query_of, read_split, rest, unnamed, write_objects
+from retriever.data.formats.rows import question_of, read_split, rest, unnamed, write_objects
 from retriever.data.json_array import read_json_member
-from retriever.data.json_record import JsonRecord
+from retriever.data.json_record import JsonRecord, kind_of
 from retriever.data.lines import format_of, open_input, require_some
 from retriever.records import Passage
 
-_KEYS = ("question", "answers", "is_impossible", "plausible_answers", "context", "title")
+_KEYS = ("answers", "is_impossible", "plausible_answers", "context", "title")
+_MOST_PARAGRAPHS = 512
+"""In an article that is written; SQuAD's own have up to 149."""
 _BEGINNING = re.compile(rb'\s*\{\s*"(data|version)"\s*:')
 
 
@@ -49,28 +53,35 @@ def read(source: Source) -> Data:
 
 
 def _paragraphs(source: Source) -> LocatedPassages:
-    for _, context in _located(source):
-        yield f"{source.path.name}, a paragraph", context.passage
+    last = ""
+    for record, context in _located(source, Report()):
+        if "qas" in record.values or context.id != last:  # rows of one paragraph follow each other
+            yield f"{source.path.name}:{record.line}", context.passage
+        last = context.id
 
 
-def _located(source: Source) -> Iterator[tuple[JsonRecord, Context]]:
-    """Each paragraph's object, or each row, and the passage in it."""
+def _located(source: Source, report: Report) -> Iterator[tuple[JsonRecord, Context]]:
+    """Each paragraph's object, or each row, and the passage in it; what is not read is counted in the report."""
     if not is_squad(source.path):
         for record in read_split(source.path, source.split):
             yield record, unnamed(record.text("context"), record.optional_text("title"))
         return
+
+    def passed_over(name: str) -> None:
+        count(report.dropped, f"'{name}' of the file", name != "version")
+
     with open_input(source.path) as file:
-        for line, values in require_some(
-            read_json_member(file, source.path, "data"), source.path, "articles"
-        ):
+        articles = read_json_member(file, source.path, "data", passed_over)
+        for line, values in require_some(articles, source.path, "articles"):
             article = JsonRecord(values, source.path, line)
+            _count_unknown(article, ("title", "paragraphs"), "articles", report)
             for paragraph in article.records("paragraphs"):
                 yield paragraph, unnamed(paragraph.text("context"), article.optional_text("title"))
 
 
 def _examples(source: Source) -> Iterator[Example]:
     number = 0
-    for record, context in _located(source):
+    for record, context in _located(source, source.report):
         in_article = "qas" in record.values
         if in_article:
             _count_unknown(record, ("context", "qas"), "paragraphs", source.report)
@@ -80,20 +91,18 @@ def _examples(source: Source) -> Iterator[Example]:
 
 
 def _example(record: JsonRecord, number: int, context: Context, report: Report) -> Example:
-    query, named = query_of(record, number, "question")
+    question = question_of(record, number, ("question",), _KEYS)
     answers = tuple(_answers(record, context, report))
     if record.values.get("plausible_answers"):
         report.dropped["plausible answers"] += len(record.records("plausible_answers"))
-    impossible = record.values.get("is_impossible") is True or (not answers and "answers" in record.values)
+    impossible = record.values.get("is_impossible")
+    if impossible is None:
+        impossible = not answers and "answers" in record.values
+    if not isinstance(impossible, bool):
+        raise record.error(f"'is_impossible' must be true or false, found {kind_of(impossible)}")
     positives, negatives = ((), (context,)) if impossible else ((context,), ())
-    return Example(
-        query,
-        tuple(dict.fromkeys(answers)),
-        positives,
-        negatives,
-        fields=rest(record, _KEYS),
-        named=named,
-        line=record.line,
+    return replace(
+        question, answers=tuple(dict.fromkeys(answers)), positives=positives, hard_negatives=negatives
     )
 
 
@@ -104,20 +113,11 @@ def _count_unknown(record: JsonRecord, known: tuple[str, ...], what: str, report
 
 def _answers(record: JsonRecord, context: Context, report: Report) -> Iterator[str]:
     """The answers; where one stands is lost if it is not the first place where its words do."""
-    given = record.values.get("answers")
-    if isinstance(given, dict):
-        columns = JsonRecord(given, record.path, record.line, f"{record.place}answers: ")
-        pairs: Iterable[tuple[str, Any]] = zip(
-            columns.texts("text"), given.get("answer_start") or [], strict=False
-        )
-    else:
-        listed = record.records("answers")
-        for each in listed:
-            _count_unknown(each, ("text", "answer_start"), "answers", report)
-        pairs = [(each.text("text"), each.values.get("answer_start")) for each in listed]
     seen: set[str] = set()
-    for text, start in pairs:
-        if start != context.passage.text.find(text):
+    for text, start in _given_answers(record, report):
+        if start is not None and (isinstance(start, bool) or not isinstance(start, int)):
+            raise record.error(f"'answer_start' must be a whole number, found {kind_of(start)}")
+        if start is not None and start != context.passage.text.find(text):
             report.dropped["places of answers, other than the first of the same words"] += 1
         if text in seen:
             report.dropped["answers that several people gave"] += 1
@@ -125,21 +125,41 @@ def _answers(record: JsonRecord, context: Context, report: Report) -> Iterator[s
         yield text
 
 
+def _given_answers(record: JsonRecord, report: Report) -> Iterable[tuple[str, object]]:
+    """The answers, each with its place or None, from a list of objects or, as in the hub's rows, from two lists."""
+    given = record.values.get("answers")
+    if not isinstance(given, dict):
+        listed = record.records("answers")
+        for each in listed:
+            _count_unknown(each, ("text", "answer_start"), "answers", report)
+        return [(each.text("text"), each.values.get("answer_start")) for each in listed]
+    columns = JsonRecord(given, record.path, record.line, f"{record.place}answers: ")
+    _count_unknown(columns, ("text", "answer_start"), "answers", report)
+    texts, starts = columns.texts("text"), given.get("answer_start")
+    if starts in (None, []):
+        return ((each, None) for each in texts)
+    if not isinstance(starts, list):
+        raise columns.error(f"'answer_start' must be a list of numbers, found {kind_of(starts)}")
+    if len(starts) != len(texts):
+        raise columns.error(f"expected {len(texts)} numbers in 'answer_start', found {len(starts)}")
+    return zip(texts, starts, strict=True)
+
+
 def write(target: Target, examples: Iterable[Example], _corpus: Callable[[], Iterator[Passage]]) -> None:
     """Questions that follow each other under one passage, and passages under one title, stand together."""
     placed = some((each for example in examples for each in _placed(example, target.report)), target)
-    articles = (
-        {
-            "title": title,
-            "paragraphs": [_paragraph(*each) for each in groupby(asked, key=lambda pair: pair[0])],
-        }
-        for title, asked in groupby(placed, key=lambda pair: pair[0].title)
+    write_objects(target.path, _articles(placed), ('{"version": "v2.0", "data": [\n', ",\n", "\n]}\n"))
+
+
+def _articles(placed: Iterable[tuple[Passage, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """Paragraphs of one title, as many as fit in memory; without title each is an article of its own."""
+    paragraphs = (
+        (passage.title, {"context": passage.text, "qas": [each for _, each in asked]})
+        for passage, asked in groupby(placed, key=itemgetter(0))
     )
-    write_objects(target.path, articles, ('{"version": "v2.0", "data": [\n', ",\n", "\n]}\n"))
-
-
-def _paragraph(passage: Passage, asked: Iterable[tuple[Passage, dict[str, Any]]]) -> dict[str, Any]:
-    return {"context": passage.text, "qas": [each for _, each in asked]}
+    for title, group in groupby(paragraphs, key=itemgetter(0)):
+        while part := [each for _, each in islice(group, _MOST_PARAGRAPHS if title else 1)]:
+            yield {"title": title, "paragraphs": part}
 
 
 def _placed(example: Example, report: Report) -> Iterator[tuple[Passage, dict[str, Any]]]:

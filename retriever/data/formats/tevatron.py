@@ -5,13 +5,14 @@ Layout: https://github.com/texttron/tevatron, README of version 1.5, "Data Prepa
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from retriever.data.formats.model import Context, Data, Example, Format, Holds, Source, Target
-from retriever.data.formats.rows import contexts_of, query_of, read_split, rest, write_lines
+from retriever.data.formats.rows import contexts_of, question_of, read_split, write_lines
 from retriever.records import Passage
 
-_KEYS = ("query", "query_text", "answers", "positive_passages", "negative_passages")
+_KEYS = ("answers", "positive_passages", "negative_passages")
 
 
 def read(source: Source) -> Data:
@@ -21,15 +22,11 @@ def read(source: Source) -> Data:
 
 def _examples(source: Source) -> Iterator[Example]:
     for number, record in enumerate(read_split(source.path, source.split), start=1):
-        query, named = query_of(record, number, "query", "query_text")
-        yield Example(
-            query,
-            record.texts("answers"),
-            contexts_of(record, "positive_passages"),
-            contexts_of(record, "negative_passages"),
-            fields=rest(record, _KEYS),
-            named=named,
-            line=record.line,
+        yield replace(
+            question_of(record, number, ("query", "query_text"), _KEYS),
+            answers=record.texts("answers"),
+            positives=contexts_of(record, "positive_passages"),
+            hard_negatives=contexts_of(record, "negative_passages"),
         )
 
 

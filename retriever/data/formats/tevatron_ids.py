@@ -7,41 +7,39 @@ them in.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from retriever.data.folders import replaced_folder
-from retriever.data.formats.ctl import require_file
+from retriever.data.formats.ctl import only_split, require_file
 from retriever.data.formats.model import Context, Data, Example, Format, Holds, Source, Target
-from retriever.data.formats.rows import query_of, read_corpus, read_split, rest, write_lines
+from retriever.data.formats.rows import question_of, read_corpus, read_split, write_lines
 from retriever.records import Passage
 
 CORPUS = "corpus.jsonl"
 _POSITIVES, _NEGATIVES = "positive_document_ids", "negative_document_ids"
-_KEYS = ("query", "query_text", "answers", _POSITIVES, _NEGATIVES)
+_KEYS = ("answers", _POSITIVES, _NEGATIVES)
 
 
 def read(source: Source) -> Data:
     """Questions of a file or data set, or questions and corpus of a folder."""
     if not source.path.is_dir():
         return Data(source.path, _examples(source.path, source))
-    questions = require_file(source.path, f"{source.split or 'train'}.jsonl")
+    split = source.split or only_split(source.path, "{}.jsonl") or "train"
+    questions = require_file(source.path, f"{split}.jsonl")
     corpus = read_corpus(require_file(source.path, CORPUS), source.report)
-    return Data(questions, _examples(questions, source), corpus, source.split)
+    return Data(questions, _examples(questions, source), corpus, split)
 
 
 def _examples(path: Path, source: Source) -> Iterator[Example]:
     for number, record in enumerate(read_split(path, source.split), start=1):
-        query, named = query_of(record, number, "query_text", "query")
         positives, negatives = (tuple(map(Context, record.ids(name))) for name in (_POSITIVES, _NEGATIVES))
-        yield Example(
-            query,
-            record.texts("answers"),
-            positives,
-            negatives,
-            fields=rest(record, _KEYS),
-            named=named,
-            line=record.line,
+        yield replace(
+            question_of(record, number, ("query_text", "query"), _KEYS),
+            answers=record.texts("answers"),
+            positives=positives,
+            hard_negatives=negatives,
         )
 
 
@@ -68,5 +66,5 @@ FORMAT = Format(
     "tevatron-ids",
     read,
     write,
-    Holds(answers=True, hard_negatives=True, texts=False, made_ids=True, corpus=True),
+    Holds(answers=True, hard_negatives=True, made_ids=True, corpus=True),
 )

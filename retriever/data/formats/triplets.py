@@ -6,13 +6,16 @@ https://microsoft.github.io/msmarco/Datasets, triples.train.small.tsv: query, po
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Any
 
 from retriever.data.files import atomic_file
-from retriever.data.formats.groups import NEGATIVE, POSITIVE, Groups
+from retriever.data.formats.fit import count
+from retriever.data.formats.groups import NEGATIVE, POSITIVE, ROW, Groups, digest_of
 from retriever.data.formats.model import Context, Data, Example, Format, Holds, Report, Source, Target, some
 from retriever.data.formats.rows import csv_writer, one_line, unnamed, write_lines
 from retriever.data.hub import at_split
-from retriever.data.simcse import read_simcse_examples
+from retriever.data.simcse import locate_simcse_examples
+from retriever.data.table import are_names
 from retriever.errors import InputError
 from retriever.records import Passage, Query
 
@@ -25,12 +28,14 @@ def read(source: Source) -> Data:
 
 def _examples(source: Source) -> Iterator[Example]:
     groups = Groups()
-    for number, row in enumerate(read_simcse_examples(source.path), start=1):
+    for line, row in locate_simcse_examples(source.path):
         if row.positive is None:
             raise InputError(
-                "expected an anchor and a positive, found sentences", path=source.path, line=number
+                "expected an anchor and a positive, found sentences", path=source.path, line=line
             )
         source.report.read["rows"] += 1
+        new = groups.add(row.anchor, ROW, digest_of("\0".join((row.positive, *row.hard_negatives))).hex())
+        count(source.report.dropped, "rows that stand there again", not new)
         groups.add(row.anchor, POSITIVE, row.positive)
         for each in row.hard_negatives:
             groups.add(row.anchor, NEGATIVE, each)
@@ -38,7 +43,7 @@ def _examples(source: Source) -> Iterator[Example]:
         positives, negatives = (
             tuple(map(unnamed, groups.values(anchor, role))) for role in (POSITIVE, NEGATIVE)
         )
-        yield Example(Query(str(number), anchor), (), positives, negatives, named=False, line=number)
+        yield Example(Query(str(number), anchor), (), positives, negatives, named=False)
 
 
 def write(target: Target, examples: Iterable[Example], _corpus: Callable[[], Iterator[Passage]]) -> None:
@@ -53,13 +58,21 @@ def write(target: Target, examples: Iterable[Example], _corpus: Callable[[], Ite
         return
     with atomic_file(target.path) as file:
         if target.path.suffix == ".tsv":
-            for row in rows:
-                file.write("\t".join(one_line(cell, target.report) for cell in row) + "\n")
+            _write_tsv(file, rows, target)
             return
         write_row = csv_writer(file, ",")
         write_row(_names(target.num_hard_negatives))
         for row in rows:
             write_row(row)
+
+
+def _write_tsv(file: IO[Any], rows: Iterable[tuple[str, ...]], target: Target) -> None:
+    for number, row in enumerate(rows):
+        cells = [one_line(cell, target.report) for cell in row]
+        if number == 0 and (are_names(cells) or {each.strip() for each in cells} & set(_names(1))):
+            message = f"the first row is single words, which are read as a header: {', '.join(cells)}; write .csv or .jsonl"
+            raise InputError(message, path=target.path)
+        file.write("\t".join(cells) + "\n")
 
 
 def _names(width: int | None) -> tuple[str, ...]:
@@ -69,7 +82,9 @@ def _names(width: int | None) -> tuple[str, ...]:
 
 def _rows(example: Example, target: Target) -> Iterator[tuple[str, ...]]:
     report, width = target.report, target.num_hard_negatives
-    positives, negatives = (_texts(each, report) for each in (example.positives, example.hard_negatives))
+    positives, found = (_texts(each, report) for each in (example.positives, example.hard_negatives))
+    negatives = [each for each in found if each not in positives]  # equal but for their titles
+    count(report.dropped, "hard negatives with the text of a positive", len(found) - len(negatives))
     needed = 1 if width is None else width
     if not positives:
         report.dropped["questions none of whose positives has a text"] += 1
@@ -81,6 +96,8 @@ def _rows(example: Example, target: Target) -> Iterator[tuple[str, ...]]:
         )
         report.dropped[f"questions without {label}"] += 1
     elif width is None:
+        several = len(positives) > 1 and len(negatives) > 1
+        count(report.changed, "questions whose every positive is paired with every negative", several)
         yield from ((example.query.text, each, other) for each in positives for other in negatives)
     else:
         if len(negatives) > width:
@@ -101,7 +118,9 @@ def _texts(contexts: tuple[Context, ...], report: Report) -> list[str]:
     texts = [each.passage.text for each in contexts if each.passage.text.strip()]
     if len(texts) < len(contexts):
         report.dropped["passages without text"] += len(contexts) - len(texts)
-    return texts
+    once = list(dict.fromkeys(texts))
+    count(report.dropped, "passages with the same text", len(texts) - len(once))
+    return once
 
 
 FORMAT = Format(
