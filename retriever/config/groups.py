@@ -88,7 +88,7 @@ class OptimConfig(Config):
 
     epochs: int = setting("Passes over the training data.", default=1, source="SimCSE, table A.1", at_least=1)
     max_steps: int | None = setting(
-        "Stop after this many optimiser steps, whatever the epochs.", default=None, at_least=1
+        "Stop after this many optimiser steps, if the epochs have not ended before.", default=None, at_least=1
     )
     batch_size: int = setting(
         "Anchors per optimiser step and process; the other passages of the batch are the negatives.",

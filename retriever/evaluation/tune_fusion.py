@@ -22,7 +22,7 @@ from retriever.index.opened import OpenIndex
 from retriever.index.writing import put_into_force, writer
 from retriever.protocols import Progress, no_progress
 from retriever.records import Passage, Question, Ranking
-from retriever.search.fusion import METHODS, Candidates, Fusion
+from retriever.search.fusion import FUSION, METHODS, Candidates, Fusion
 from retriever.search.hybrid import HybridSearcher
 from retriever.search.open import open_index
 
@@ -64,7 +64,7 @@ class Trial:
 def tune_fusion(config: TuneFusionConfig, *, progress: Progress = no_progress) -> list[Trial]:
     """Measure every fusion with every weight, and both sides alone, which come first.
 
-    With ``apply`` mode hybrid of the index uses the best from then on: the highest, of equal ones that with the weight nearest to 1.
+    With ``apply`` mode hybrid of the index uses the best from then on: the highest, of equal ones that with the weight nearest to the default.
 
     Raises:
         InputError: no index, no BM25 in it, or questions that nothing judges by this metric.
@@ -151,7 +151,7 @@ def compared(fusions: Sequence[Fusion], values: NDArray[np.float64]) -> list[Tri
     differences = values - values[:, [int(means[:2].argmax())]]
     low, high = mean_intervals(differences)
     steps = [STEPS[n % len(STEPS)] for n in range(len(fusions))]
-    best = 2 + max(range(len(fusions)), key=lambda n: (means[2 + n], -abs(log(steps[n])), -n))
+    best = 2 + max(range(len(fusions)), key=lambda n: (means[2 + n], -abs(log(steps[n] / FUSION.weight)), -n))
     names = [("dense", None), ("bm25", None), *((each.method, each.weight) for each in fusions)]
     figures = zip(names, means, differences.mean(0), low, high, strict=True)
     return [
@@ -190,7 +190,16 @@ def _grades(
 
 def _say(best: Trial, sides: Sequence[Trial]) -> None:
     better = max(sides, key=lambda each: each.value)
-    logger.info("the best is chosen by these very questions: on others expect a little less of it")
+    logger.info(
+        "best: %s, weight %g: %.4f, %+.4f over %s (95 %% from %+.4f to %+.4f); chosen by these very questions, so expect a little less on others",
+        best.name,
+        best.weight,
+        best.value,
+        best.difference,
+        better.name,
+        best.low,
+        best.high,
+    )
     if best.low <= 0:
         logger.warning(
             "on these questions no fusion is surely better than --mode %s alone: the best differs by %+.4f (95 %% from %+.4f to %+.4f)",

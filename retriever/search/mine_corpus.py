@@ -219,14 +219,12 @@ def _warn(report: MiningReport, config: MineConfig) -> None:
             report.questions + report.without_positive,
             config.depth,
         )
-    if report.short:
-        logger.log(
-            logging.WARNING if report.without_negative else logging.INFO,
-            "%d of %d questions have fewer than %d mined hard negatives, %d of them none: a larger --depth finds more",
-            report.short,
-            report.questions,
-            config.num_hard_negatives,
+    if report.without_negative:
+        logger.warning(
+            "%d of %d questions have no mined hard negative: more passages than --depth %d, or other filters, may find one",
             report.without_negative,
+            report.questions,
+            config.depth,
         )
     if report.positive_not_found:
         logger.warning(

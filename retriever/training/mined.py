@@ -52,7 +52,6 @@ def _mine(config: TrainDprConfig, files: list[Path], folder: Path, surroundings:
     for questions, file in zip(config.train, files, strict=True):
         if questions == file:
             continue
-        logger.info("%s has no hard negatives: mining them with BM25 (--no-mine: train without)", questions)
         folder.mkdir(parents=True, exist_ok=True)
         mine = MineConfig(
             questions=questions,
@@ -70,7 +69,9 @@ def _mine(config: TrainDprConfig, files: list[Path], folder: Path, surroundings:
             },
         }
         if file.exists() and read_json(file.with_suffix(".json")) == made_of:
-            continue  # of a run that was killed
+            logger.info("%s: hard negatives as they were mined before the run was killed", file)
+            continue
+        logger.info("%s has no hard negatives: mining them with BM25 (--no-mine: train without)", questions)
         file.unlink(missing_ok=True)
         write_json(file.with_suffix(".json"), made_of)
         report = mine_corpus(mine, progress=surroundings.progress)

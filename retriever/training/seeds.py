@@ -97,6 +97,11 @@ def _goes_on(config: TrainSimcseConfig | TrainDprConfig) -> bool:
     """Whether there is a run to go on with in the output; else the output is new, or an error."""
     if config.resume:
         return require_resumable(config.output, config.to_json())
+    if any((config.output / each).exists() for each in ("config.json", "mined")):
+        raise InputError(
+            "holds a run that was begun: --resume goes on with it, another --output starts anew",
+            path=config.output,
+        )
     require_new_folder(config.output)
     return False
 

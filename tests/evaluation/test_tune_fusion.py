@@ -179,9 +179,9 @@ def test_weights_of_raw_scores_are_in_units_of_their_spread() -> None:
     assert [each.weight for each in tried if each.method == "zscore"] == list(STEPS)
 
 
-def test_of_equal_fusions_the_first_method_with_the_weight_nearest_to_1_is_best() -> None:
+def test_of_equal_fusions_the_first_method_with_the_weight_nearest_to_the_default_is_best() -> None:
     fusions = fusions_to_try([], 10)
     values = np.zeros((3, 2 + len(fusions)))
     values[:, 1] = [0.5, 0.0, 1.0]
     (best,) = (each for each in compared(fusions, values) if each.best)
-    assert (best.name, best.weight, best.difference) == ("zscore", 1.0, -0.5)
+    assert (best.name, best.weight, best.difference) == ("zscore", 1.4, -0.5)

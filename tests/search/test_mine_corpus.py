@@ -125,13 +125,14 @@ def test_a_positive_of_the_same_question_in_another_row_is_no_hard_negative(fold
     assert [[each.id for each in example.hard_negatives] for example in examples] == [["rome"], ["rome"]]
 
 
-def test_too_few_negatives_are_said_with_how_many(folder, caplog):
-    caplog.set_level(logging.INFO)
-    mine(folder, [QUESTION | {"positive_passage_id": "paris"}], num_hard_negatives=9)
-    message = (
-        "1 of 1 questions have fewer than 9 mined hard negatives, 0 of them none: a larger --depth finds more"
-    )
-    assert message in caplog.messages
+def test_too_few_negatives_are_counted_and_none_at_all_is_said(folder, caplog):
+    question = QUESTION | {"positive_passage_id": "paris"}
+    report, _ = mine(folder, [question], num_hard_negatives=9)
+    assert (report.short, report.without_negative, caplog.messages) == (1, 0, [])
+    mine(folder, [question], depth=1)
+    assert caplog.messages == [
+        "1 of 1 questions have no mined hard negative: more passages than --depth 1, or other filters, may find one"
+    ]
 
 
 def test_other_filters_search_nothing_again(folder, monkeypatch):

@@ -236,7 +236,10 @@ def test_other_settings_and_other_folders_are_refused(train, plain_folder, tmp_p
     )
     with pytest.raises(InputError) as error:
         train_simcse(config_of(train, tmp_path / "run", plain_folder))
-    assert str(error.value) == f"{tmp_path / 'run'}: output folder exists and is not empty"
+    assert (
+        str(error.value)
+        == f"{tmp_path / 'run'}: holds a run that was begun: --resume goes on with it, another --output starts anew"
+    )
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("mine")
     with pytest.raises(InputError) as error:
