@@ -1,13 +1,15 @@
 """The contracts between rooms, as protocols: no base class has to be inherited."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retriever.records import Ranking
+
+T = TypeVar("T")
 
 EncodeTexts = Callable[[Sequence[str]], NDArray[np.float32]]
 """N texts → (N, D) float32 embeddings, in the caller's order."""
@@ -50,3 +52,10 @@ class Progress(Protocol):
 def no_progress(total: int | None, label: str) -> AbstractContextManager[Callable[[int], None]]:
     """The library's default: silent."""
     return nullcontext(lambda done: None)
+
+
+def advancing(values: Iterable[T], advance: Callable[[int], None]) -> Iterator[T]:
+    """The values, each reported as done when the next is asked for."""
+    for each in values:
+        yield each
+        advance(1)

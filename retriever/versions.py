@@ -1,7 +1,6 @@
 """Versions of ours, of Python and of the libraries that figures can depend on."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 COUNTED = (
     "contrastive-text-learning",
@@ -16,6 +15,11 @@ COUNTED = (
 
 def installed(packages: tuple[str, ...]) -> dict[str, str]:
     """Installed versions; a package that is not installed is left out."""
+    from importlib.metadata import (  # as long to import as all commands' settings
+        PackageNotFoundError,
+        version,
+    )
+
     found = {}
     for package in packages:
         try:

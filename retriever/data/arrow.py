@@ -17,6 +17,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from retriever.data.files import unreadable
+from retriever.data.hashes import add_text
 from retriever.data.hub import HubName, is_hub_name
 from retriever.errors import InputError
 from retriever.records import Passage
@@ -42,8 +43,7 @@ def write_passage_table(path: Path, passages: Iterable[Passage]) -> tuple[int, s
         while batch := list(islice(waiting, ROWS_PER_BATCH)):
             for each in batch:
                 for value in (each.id, each.title, each.text):
-                    encoded = value.encode("utf-8", "surrogatepass")
-                    digest.update(len(encoded).to_bytes(8, "big") + encoded)
+                    add_text(digest, value)
             columns = [[getattr(each, name) for each in batch] for name in SCHEMA.names]
             writer.write_batch(
                 pa.record_batch([pa.array(column, pa.large_string()) for column in columns], SCHEMA)

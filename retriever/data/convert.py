@@ -2,7 +2,7 @@
 
 import errno
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -20,7 +20,7 @@ from retriever.data.formats.store import PassageDatabase
 from retriever.data.formats.table import FORMATS
 from retriever.data.hub import local_path, named_split
 from retriever.errors import InputError
-from retriever.protocols import Progress, no_progress
+from retriever.protocols import Progress, advancing, no_progress
 from retriever.records import Passage
 
 T = TypeVar("T")
@@ -179,10 +179,3 @@ class Conversion:
         for passage in self.store.passages():
             self.place.report.written["passages"] += 1
             yield fit_passage(passage, self.target.holds, self.place.report, join_titles=self.join_titles)
-
-
-def advancing(values: Iterable[T], advance: Callable[[int], None]) -> Iterator[T]:
-    """The values, each reported as done when the next is asked for."""
-    for each in values:
-        yield each
-        advance(1)

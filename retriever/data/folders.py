@@ -58,17 +58,18 @@ def new_folder(parent: Path, name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(file: Path, refusal: str) -> Iterator[None]:
+def locked(file: Path, refusal: str, *, seconds: float = 0) -> Iterator[None]:
     """Hold a lock that the system takes away from a process that dies.
 
     Args:
         file: the lock, made if missing; its folder is there.
         refusal: what to say when another process holds it.
+        seconds: to wait for that process.
 
     Raises:
         InputError: another process holds it.
     """
-    lock = FileLock(file, timeout=0)
+    lock = FileLock(file, timeout=seconds)
     try:
         lock.acquire()
     except Timeout:

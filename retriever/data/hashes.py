@@ -2,9 +2,24 @@
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Digest(Protocol):
+    """A hash of ``hashlib``."""
+
+    def update(self, data: bytes, /) -> None:
+        """More bytes."""
+        ...
+
+
+def add_text(digest: Digest, text: str) -> None:
+    """Let a text count for a digest, so that no two lists of texts read alike."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    digest.update(len(encoded).to_bytes(8, "big") + encoded)
 
 
 def hashes_of(strings: Iterable[str]) -> NDArray[np.uint64]:

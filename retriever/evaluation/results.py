@@ -9,12 +9,9 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from retriever.data.files import (
     atomic_file,
@@ -24,6 +21,7 @@ from retriever.data.files import (
     without_nan,
     write_json,
 )
+from retriever.data.folders import locked
 from retriever.errors import InputError
 from retriever.versions import versions
 
@@ -122,7 +120,12 @@ def write_results(
         InputError: the folder is another model's, cannot be written, or two items have one id.
     """
     suite, task = evaluation.suite, evaluation.task
-    with _locked(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write here: {error.strerror}", path=folder) from None
+    # two evaluations may write into one folder: each reads what the other wrote before it adds its own
+    with locked(folder / ".lock", "another process writes results here", seconds=LOCK_SECONDS):
         path = folder / RESULTS_FILE
         found: dict[str, Any] = {"model": without_nan(evaluation.model)}
         if path.exists():
@@ -232,20 +235,3 @@ def _differing(found: Mapping[str, Any], evaluation: Evaluation) -> list[str]:
         *([f"policy ({', '.join(keys)})"] if keys else []),
         *([f"data ({', '.join(hashes)})"] if hashes else []),
     ]
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Two evaluations may write into one folder: each reads what the other wrote before it adds its own."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=LOCK_SECONDS)
-        lock.acquire()
-    except Timeout:
-        raise InputError("another process writes results here: wait until it is done", path=folder) from None
-    except OSError as error:
-        raise InputError(f"cannot write here: {error.strerror}", path=folder) from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -18,7 +18,7 @@ CHARACTERS_PER_TOKEN = 50
 that nine tenths or more are cut."""
 
 TRUNCATED_SHARE = 0.05
-"""As in training: a larger share of cut texts is worth a warning."""
+"""A larger share of cut texts than this is worth a warning, here and in training."""
 
 Text = tuple[str, str]
 """Title (or nothing) and text."""

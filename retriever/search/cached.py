@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from retriever.data.files import atomic_file, read_json
+from retriever.data.hashes import add_text
 from retriever.errors import InputError
 from retriever.protocols import Searcher
 from retriever.records import Ranking
@@ -40,8 +41,7 @@ class CachedSearcher:
 def _name_of(queries: Sequence[str]) -> str:
     digest = sha256()
     for each in queries:
-        encoded = each.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+        add_text(digest, each)
     return digest.hexdigest()[:32]
 
 

@@ -24,7 +24,6 @@ class Filters:
         min_margin: it scores less than this below the positive.
         answers: it contains an answer, as DPR's matcher decides (section 3 of Karpukhin et al. 2020).
         near_duplicate: it shares this part of its runs of three words with a positive, or more (Jaccard); None: off.
-        cross_encoder_below: a cross-encoder gives it this or more (RocketQA, 2021: 0.1); None: none is asked.
     """
 
     positives: bool = True
@@ -33,7 +32,6 @@ class Filters:
     min_margin: float | None = None
     answers: bool = True
     near_duplicate: float | None = 0.8
-    cross_encoder_below: float | None = None
 
 
 class Judge:
@@ -41,7 +39,7 @@ class Judge:
 
     Args:
         example: the question with its positives, and the hard negatives that it keeps.
-        filters: all but the cross-encoder are decided here.
+        filters: what rejects them.
         also_positive: positives that the same question has elsewhere.
     """
 

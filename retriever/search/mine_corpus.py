@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from retriever.config.mining import MineConfig
 from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples
@@ -16,7 +16,7 @@ from retriever.data.hub import at_split
 from retriever.data.lines import RECORD_FORMATS, format_of, read_json_objects
 from retriever.data.shingles import jaccard, shingles
 from retriever.errors import InputError
-from retriever.protocols import Progress, no_progress
+from retriever.protocols import Progress, advancing, no_progress
 from retriever.records import DprExample, Passage
 from retriever.search.filters import Filters
 from retriever.search.mining import Miner, MiningReport, Selection, question_key
@@ -49,9 +49,7 @@ def mine_corpus(
         InputError: a file or line that is wrong, a searcher that cannot be opened, or an output that is one of the inputs.
     """
     _check(config)
-    with_positives = names_positives(
-        config.questions
-    )  # what is wrong with the first question is said before all work
+    known = known_of(config.questions)  # what is wrong with the first question is said before all work
     cache = config.cache or config.output.with_name(config.output.name + ".cache")
     require_searchers(config)
     cross_encoder = None if config.cross_encoder is None else _cross_encoder(config)
@@ -60,9 +58,9 @@ def mine_corpus(
         sources = Sources(config, cache, progress)
 
         def read() -> Iterator[DprExample]:
-            if with_positives:
-                return read_dpr_examples(config.questions, sources.passages)
-            return read_questions_with_answers(config.questions)
+            if known == "answers":
+                return read_questions_with_answers(config.questions)
+            return read_dpr_examples(config.questions, sources.passages)
 
         miner = Miner(
             sources=sources.open(),
@@ -71,12 +69,13 @@ def mine_corpus(
             num_hard_negatives=config.num_hard_negatives,
             filters=filters_of(config),
             cross_encoder=cross_encoder,
+            cross_encoder_below=config.cross_encoder_below,
             keep_old=config.keep_negatives,
             also_positive=positives_of_repeated(read),
         )
         checked = _of_this_corpus(read(), sources.passages, config)
         with progress(None, "mine") as advance:
-            mined = _counted(miner.mine(checked, report, watch), advance)
+            mined = advancing(miner.mine(checked, report, watch), advance)
             write_dpr_examples(config.output, _some(mined, config.questions))
     _warn(report, config)
     return report
@@ -106,7 +105,6 @@ def filters_of(config: MineConfig) -> Filters:
         min_margin=config.min_margin,
         near_duplicate=config.near_duplicate if config.drop_near_duplicates else None,
         answers=config.drop_answers,
-        cross_encoder_below=None if config.cross_encoder is None else config.cross_encoder_below,
     )
 
 
@@ -131,15 +129,20 @@ def _cross_encoder(config: MineConfig) -> "CrossEncoder":
     return CrossEncoder(str(config.cross_encoder), device=config.device)
 
 
-def names_positives(path: Path) -> bool:
-    """Whether the questions come with their positives, or with answers only, as the first of them does.
+def known_of(path: Path) -> Literal["passages", "positive ids", "answers"]:
+    """What a file says of its questions, as the first of them does: a BEIR folder and DPR's format bring their passages.
 
     Raises:
         InputError: no such file, or no question that can be read in it.
     """
-    if path.is_dir() or holds_contexts(path):
-        return True
-    return bool(next(read_questions(at_split(path, "train"))).positive_ids)
+    path = at_split(path, "train")
+    if path.is_dir():
+        return "passages"
+    if format_of(path) in RECORD_FORMATS:
+        _, first = next(read_json_objects(path), (0, {}))
+        if "positive_ctxs" in first:
+            return "passages"
+    return "positive ids" if next(read_questions(path)).positive_ids else "answers"
 
 
 def read_questions_with_answers(path: Path) -> Iterator[DprExample]:
@@ -175,15 +178,6 @@ def positives_of_repeated(read: Callable[[], Iterable[DprExample]]) -> dict[str,
         if of_question is not None:
             of_question |= {each.id: each for each in example.positives}
     return {key: list(passages.values()) for key, passages in repeated.items()}
-
-
-def holds_contexts(path: Path) -> bool:
-    """Whether a file is in DPR's training format, whose questions bring their passages with them."""
-    path = at_split(path, "train")
-    if path.is_dir() or format_of(path) not in RECORD_FORMATS:
-        return False
-    _, first = next(read_json_objects(path), (0, {}))
-    return "positive_ctxs" in first
 
 
 def _of_this_corpus(
@@ -242,10 +236,3 @@ def _some(examples: Iterable[DprExample], path: Path) -> Iterator[DprExample]:
         yield each
     if empty:
         raise InputError("no question has a positive passage: there is nothing to train on", path=path)
-
-
-def _counted(examples: Iterable[DprExample], advance: Callable[[int], None]) -> Iterator[DprExample]:
-    """The examples, each reported as done when the next is asked for."""
-    for example in examples:
-        yield example
-        advance(1)

@@ -81,7 +81,8 @@ class Miner:
         depth: passages taken from each search, at least 1.
         num_hard_negatives: passages kept of a question at most.
         filters: what a hard negative may not be.
-        cross_encoder: asked last, for ``filters.cross_encoder_below``.
+        cross_encoder: asked last, of what passes the filters; None: nobody is.
+        cross_encoder_below: what it gives this or more is rejected (RocketQA, 2021: 0.1).
         keep_old: the hard negatives that a question has stay, and the mined ones come after them.
         also_positive: question, by ``question_key`` → positives of all that ask it, where several do.
     """
@@ -92,6 +93,7 @@ class Miner:
     num_hard_negatives: int = 1
     filters: Filters = field(default_factory=Filters)
     cross_encoder: CrossEncoder | None = None
+    cross_encoder_below: float = 0.1
     keep_old: bool = False
     also_positive: Mapping[str, Sequence[Passage]] = field(default_factory=dict)
 
@@ -156,9 +158,8 @@ class Miner:
 
     def _decide(self, selections: Sequence["Selection"]) -> None:
         """Take what passes; what a cross-encoder rejects gives its place to the next one, of all questions together."""
-        limit = self.filters.cross_encoder_below
         while offered := [(each, *offer) for each in selections for offer in each.offers()]:
-            if limit is None or self.cross_encoder is None:
+            if self.cross_encoder is None:
                 for selection, number, candidate in offered:
                     selection.accept(number, candidate)
                 return
@@ -166,7 +167,7 @@ class Miner:
             scores = self.cross_encoder(pairs).tolist()
             for (selection, number, candidate), score in zip(offered, scores, strict=True):
                 scored = replace(candidate, cross_encoder=score)
-                if score < limit:
+                if score < self.cross_encoder_below:
                     selection.accept(number, scored)
                 else:
                     selection.reject(scored, "cross_encoder")

@@ -10,7 +10,7 @@ from retriever.config.mining import MineConfig
 from retriever.config.training import TrainDprConfig
 from retriever.data.files import file_sha256, read_json, write_json
 from retriever.errors import InputError
-from retriever.search.mine_corpus import holds_contexts, mine_corpus, names_positives
+from retriever.search.mine_corpus import known_of, mine_corpus
 from retriever.training.recipe import Surroundings
 
 logger = logging.getLogger(__name__)
@@ -32,19 +32,11 @@ def with_hard_negatives(config: TrainDprConfig, surroundings: Surroundings) -> l
         return list(config.train)
     folder = surroundings.output / FOLDER
     files = [
-        folder / f"{number}.jsonl" if names_its_positives_only(each) else each
+        folder / f"{number}.jsonl" if known_of(each) == "positive ids" else each
         for number, each in enumerate(config.train)
-    ]
+    ]  # where answers alone are known, the positives would be guessed: ctl mine does that where it is asked to
     surroundings.processes.on_main(lambda: _mine(config, files, folder, surroundings))
     return files
-
-
-def names_its_positives_only(file: Path) -> bool:
-    """Whether a training file has questions with ids of passages; a BEIR folder and DPR's format bring their passages.
-
-    Questions with answers alone are not mined for: their positives would be guessed, which ``ctl mine`` does where it is asked to.
-    """
-    return not file.is_dir() and not holds_contexts(file) and names_positives(file)
 
 
 def _mine(config: TrainDprConfig, files: list[Path], folder: Path, surroundings: Surroundings) -> None:

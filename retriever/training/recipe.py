@@ -16,6 +16,7 @@ from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.masked_language_model import MaskedLanguageModel
 from retriever.encoding.tokens import Tokens
 from retriever.errors import InputError
+from retriever.inspection.texts import TRUNCATED_SHARE
 from retriever.losses.across_processes import across_processes
 from retriever.losses.embedding_batch import Objective
 from retriever.protocols import Progress, no_progress
@@ -35,9 +36,6 @@ logger = logging.getLogger(__name__)
 
 WHOLE = 2**62
 """Tokens in a chunk when a whole batch fits."""
-
-TRUNCATED_SHARE = 0.05
-"""A larger share of cut texts than this is worth a warning."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -218,7 +218,7 @@ def test_a_cross_encoder_is_asked_last_and_the_next_one_takes_the_place() -> Non
         return np.array([{"close": 0.5, "far": 0.05}[passage.id] for _, passage in pairs], np.float32)
 
     report = MiningReport()
-    settings = {"filters": Filters(cross_encoder_below=0.1), "cross_encoder": cross_encoder}
+    settings = {"cross_encoder_below": 0.1, "cross_encoder": cross_encoder}
     [mined] = miner(**settings).mine([EXAMPLE], report)
     [negative] = mined.hard_negatives
     assert negative.id == "far" and negative.cross_encoder == pytest.approx(0.05)
