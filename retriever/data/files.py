@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 import os
 import secrets
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from retriever.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -30,7 +33,7 @@ def atomic_file(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]
             ``path`` is a folder.
     """
     target = path.resolve()  # renaming over a link would turn the link into a file
-    require_writable(path)
+    _require_place(path)
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
     try:
         file = _create(temporary, mode)
@@ -147,9 +150,17 @@ def require_new_folder(path: Path) -> None:
 def require_writable(path: Path) -> None:
     """Check, before long work, that a file can be written there: its folder exists and it is no folder itself.
 
+    A file that is there already is replaced when the work is done, which is said.
+
     Raises:
         InputError: it cannot.
     """
+    _require_place(path)
+    if path.exists():
+        logger.info("%s is there already, and will be replaced", path)
+
+
+def _require_place(path: Path) -> None:
     if path.is_dir():
         raise InputError("is a folder, expected a file to write", path=path)
     if not path.parent.is_dir():

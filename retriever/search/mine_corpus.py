@@ -23,6 +23,7 @@ from retriever.search.mining import Miner, MiningReport, Selection, question_key
 from retriever.search.sources import Sources, require_searchers
 
 if TYPE_CHECKING:
+    from retriever.search.cached_scores import CachedScores
     from retriever.search.rerank import CrossEncoder
 
 logger = logging.getLogger(__name__)
@@ -56,8 +57,12 @@ def mine_corpus(
     report = MiningReport()
     with _held(cache):
         sources = Sources(config, cache, progress)
+        # a BEIR folder's positives are in memory anyway, and what is wrong in it is said once
+        of_folder = list(read_dpr_examples(config.questions)) if config.questions.is_dir() else []
 
-        def read() -> Iterator[DprExample]:
+        def read() -> Iterable[DprExample]:
+            if of_folder:
+                return of_folder
             if known == "answers":
                 return read_questions_with_answers(config.questions)
             return read_dpr_examples(config.questions, sources.passages)
@@ -68,7 +73,7 @@ def mine_corpus(
             depth=config.depth,
             num_hard_negatives=config.num_hard_negatives,
             filters=filters_of(config),
-            cross_encoder=cross_encoder,
+            cross_encoder=None if cross_encoder is None else _cached(cross_encoder, cache),
             cross_encoder_below=config.cross_encoder_below,
             keep_old=config.keep_negatives,
             also_positive=positives_of_repeated(read),
@@ -127,6 +132,12 @@ def _cross_encoder(config: MineConfig) -> "CrossEncoder":
     from retriever.search.rerank import CrossEncoder  # with torch
 
     return CrossEncoder(str(config.cross_encoder), device=config.device)
+
+
+def _cached(cross_encoder: "CrossEncoder", cache: Path) -> "CachedScores":
+    from retriever.search.cached_scores import CachedScores  # SQLite, which few need
+
+    return CachedScores(cross_encoder, cache / "scores" / f"{cross_encoder.fingerprint()[:32]}.sqlite")
 
 
 def known_of(path: Path) -> Literal["passages", "positive ids", "answers"]:

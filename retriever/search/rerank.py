@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retriever.choices import PassageFormat
-from retriever.data.files import read_json
+from retriever.data.files import file_sha256, read_json
+from retriever.data.hashes import add_text
 from retriever.encoding.device import choose_device
 from retriever.encoding.dual_encoder import format_passages
 from retriever.encoding.locate import locate_model
@@ -49,10 +51,19 @@ class CrossEncoder:
             raise InputError(f"cannot be opened as a cross-encoder ({error})", path=folder) from None
         if not any(each.endswith("ForSequenceClassification") for each in _architectures(folder)):
             raise InputError("is no cross-encoder: its head would be a random one", path=folder)
+        self._folder = folder
         if self._model.num_labels != 1:
             raise InputError(
                 f"gives {self._model.num_labels} scores, a cross-encoder for ranking gives one", path=folder
             )
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the names and the content of all files in the model's folder."""
+        digest = sha256()
+        for file in sorted(each for each in self._folder.rglob("*") if each.is_file()):
+            add_text(digest, file.relative_to(self._folder).as_posix())
+            add_text(digest, file_sha256(file))
+        return digest.hexdigest()
 
     def __call__(self, pairs: Sequence[tuple[str, Passage]]) -> NDArray[np.float32]:
         """(N,) scores between 0 and 1 of question and passage."""

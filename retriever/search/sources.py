@@ -4,6 +4,7 @@ CACHE/passages/         the corpus, mapped
 CACHE/bm25/             its words, counted in blocks
 CACHE/index-HASH/       its vectors by a model, an index folder like any other
 CACHE/searches/HASH/    what a searcher found
+CACHE/scores/           what a cross-encoder gave each pair of question and passage
 """
 
 import json

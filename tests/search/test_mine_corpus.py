@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import torch
 from filelock import FileLock
+from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
 import retriever.search.sources as sources_module
 from retriever.choices import Rejection
@@ -17,6 +19,7 @@ from retriever.index.build import build_index
 from retriever.index.layout import read_manifest
 from retriever.reporting.audit import REASONS
 from retriever.search.mine_corpus import mine_corpus
+from retriever.search.rerank import CrossEncoder
 
 PASSAGES = {
     "paris": "the capital of france is paris on the river",
@@ -69,6 +72,20 @@ def test_a_question_whose_answer_is_found_nowhere_is_left_out_aloud(folder, capl
     report, [example] = mine(folder, questions, depth=10)
     assert (example.query.id, report.questions, report.without_positive) == ("r", 1, 1)
     assert caplog.messages == ["1 of 2 questions left out: none of their first 10 passages holds an answer"]
+
+
+def test_a_cross_encoders_scores_are_kept_for_the_next_mining(folder, plain_folder, monkeypatch):
+    torch.manual_seed(1)
+    config = BertConfig.from_pretrained(plain_folder, num_labels=1)
+    BertForSequenceClassification(config).save_pretrained(folder / "reader")
+    BertTokenizerFast.from_pretrained(plain_folder).save_pretrained(folder / "reader")
+    question = QUESTION | {"positive_passage_id": "paris"}
+    settings = {"cross_encoder": str(folder / "reader"), "cross_encoder_below": 1.0}
+    _, [first] = mine(folder, [question], **settings)
+    monkeypatch.setattr(CrossEncoder, "__call__", lambda self, pairs: pytest.fail("asked again"))
+    _, [second] = mine(folder, [question], **settings)
+    [negative] = second.hard_negatives
+    assert second == first and 0 < negative.cross_encoder < 1
 
 
 def test_dpr_training_data_keep_their_own_positives_and_get_new_hard_negatives(folder):
@@ -126,6 +143,7 @@ def test_a_positive_of_the_same_question_in_another_row_is_no_hard_negative(fold
 
 
 def test_too_few_negatives_are_counted_and_none_at_all_is_said(folder, caplog):
+    caplog.set_level(logging.WARNING)
     question = QUESTION | {"positive_passage_id": "paris"}
     report, _ = mine(folder, [question], num_hard_negatives=9)
     assert (report.short, report.without_negative, caplog.messages) == (1, 0, [])
@@ -373,3 +391,31 @@ def test_the_audit_shows_what_was_kept_and_rejected_and_why_and_runs_nothing(fol
 
 def test_every_rejection_has_words():
     assert set(REASONS) == set(get_args(Rejection))
+
+
+def test_an_output_that_is_there_is_replaced_aloud(folder, caplog):
+    caplog.set_level(logging.INFO)
+    (folder / "mined.jsonl").write_text("old\n")
+    mine(folder, [QUESTION | {"positive_passage_id": "paris"}])
+    assert f"{folder / 'mined.jsonl'} is there already, and will be replaced" in caplog.messages
+
+
+def test_a_beir_folder_brings_its_positives_and_says_once_what_it_leaves_out(folder, caplog):
+    beir = folder / "beir"
+    (beir / "qrels").mkdir(parents=True)
+    rows = [{"_id": name, "title": "", "text": text} for name, text in PASSAGES.items()]
+    (beir / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    queries = [{"_id": "q", "text": QUESTION["question"]}, {"_id": "r", "text": "who sat on mats"}]
+    (beir / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
+    (beir / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\nq\tparis\t1\nr\tcats\t0\n")
+    config = MineConfig(
+        questions=beir, passages=beir / "corpus.jsonl", output=folder / "mined.jsonl", device="cpu"
+    )
+    mine_corpus(config)
+    [example] = read_dpr_examples(folder / "mined.jsonl")
+    assert [each.id for each in example.positives] == ["paris"]
+    assert [each.id for each in example.hard_negatives] == ["lyon"]
+    left_out = "1 of 2 judged questions have no passage judged above 0: left out"
+    assert [each for each in caplog.messages if left_out in each] == [
+        f"{beir / 'qrels' / 'train.tsv'}: {left_out}"
+    ]

@@ -1,0 +1,68 @@
+"""Scores of a cross-encoder that are kept on disk: mining again with other filters reads only pairs that are new."""
+
+import sqlite3
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.data.hashes import add_text
+from retriever.errors import InputError
+from retriever.records import Passage
+from retriever.search.mining import CrossEncoder
+
+_AT_ONCE = 500  # keys a query; SQLite allows 999 everywhere
+
+
+class CachedScores:
+    """Scores as another cross-encoder does, and keeps each pair's score in one SQLite file.
+
+    Args:
+        cross_encoder: the other one, asked for the pairs that are not there.
+        file: of this cross-encoder alone; made if missing. A kill leaves what was committed, which is the scores of whole calls.
+
+    Raises:
+        InputError: the file is no such cache.
+    """
+
+    def __init__(self, cross_encoder: CrossEncoder, file: Path) -> None:
+        self._cross_encoder = cross_encoder
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._database = sqlite3.connect(file)
+            with self._database as database:
+                database.execute("CREATE TABLE IF NOT EXISTS scores (pair BLOB PRIMARY KEY, score REAL)")
+        except sqlite3.Error as error:
+            raise InputError(f"holds no cached scores ({error}): delete it", path=file) from None
+
+    def __call__(self, pairs: Sequence[tuple[str, Passage]]) -> NDArray[np.float32]:
+        """(N,) scores between 0 and 1 of question and passage."""
+        keys = [_key_of(*pair) for pair in pairs]
+        known = self._known(keys)
+        new = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
+        if new:
+            scores = self._cross_encoder(list(new.values())).tolist()
+            rows = list(zip(new, scores, strict=True))
+            with self._database as database:
+                database.executemany("INSERT INTO scores VALUES (?, ?)", rows)
+            known.update(rows)
+        return np.array([known[key] for key in keys], np.float32)
+
+    def _known(self, keys: Sequence[bytes]) -> dict[bytes, float]:
+        found: dict[bytes, float] = {}
+        for start in range(0, len(keys), _AT_ONCE):
+            asked = keys[start : start + _AT_ONCE]
+            places = ",".join("?" * len(asked))
+            found.update(
+                self._database.execute(f"SELECT pair, score FROM scores WHERE pair IN ({places})", asked)
+            )
+        return found
+
+
+def _key_of(question: str, passage: Passage) -> bytes:
+    digest = blake2b(digest_size=16)
+    for each in (question, passage.title, passage.text):
+        add_text(digest, each)
+    return digest.digest()
