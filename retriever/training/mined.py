@@ -23,14 +23,14 @@ NUM_MINED = 30
 def with_hard_negatives(config: TrainDprConfig, surroundings: Surroundings) -> list[Path]:
     """The training files, where what was mined takes the place of files whose questions bring no passages.
 
-    A run that is resumed uses what was mined at its start.
+    A run that is resumed uses what was mined at its start, and further seeds what the first one mined.
 
     Raises:
         InputError: a file or line that is wrong.
     """
     if not config.mine or config.passages is None or config.num_hard_negatives == 0:
         return list(config.train)
-    folder = surroundings.output / FOLDER
+    folder = (surroundings.first_seed or surroundings.output) / FOLDER
     files = [
         folder / f"{number}.jsonl" if known_of(each) == "positive ids" else each
         for number, each in enumerate(config.train)

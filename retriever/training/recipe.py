@@ -78,12 +78,14 @@ class Surroundings:
         processes: that train together.
         progress: opens progress displays.
         on_run_directory: called with the run directory once it exists.
+        first_seed: of several seeds, the run of the first one, once it is there.
     """
 
     output: Path
     processes: Processes
     progress: Progress = no_progress
     on_run_directory: Callable[[Path], None] = lambda path: None
+    first_seed: Path | None = None
 
 
 def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) -> Path:

@@ -52,11 +52,17 @@ def train_with_each_seed(
         write_json(config.output / "config.json", config.to_json())
         on_run_directory(path)
 
-    runs = {}
+    runs: dict[int, Path] = {}
     for seed in config.seed_list():
         one = replace(config, seed=seed, seeds=None, output=config.output / f"seed-{seed}")
         logger.info("seed %d", seed)
-        _train_one(one, train, replace(surroundings, output=one.output, on_run_directory=first_run))
+        of_seed = replace(
+            surroundings,
+            output=one.output,
+            on_run_directory=first_run,
+            first_seed=next(iter(runs.values()), None),
+        )
+        _train_one(one, train, of_seed)
         runs[seed] = one.output
     if processes.is_main:
         write_json(config.output / "results.json", _summary(runs))

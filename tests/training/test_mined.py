@@ -96,6 +96,20 @@ def test_what_was_mined_for_other_questions_is_mined_again(config, monkeypatch, 
     assert len(list(read_dpr_examples(run / "mined" / "0.jsonl"))) == 16
 
 
+def test_several_seeds_are_mined_for_once(config, monkeypatch):
+    mining, outputs = mined.mine_corpus, []
+
+    def counted(mine_config, **named):
+        outputs.append(mine_config.output)
+        return mining(mine_config, **named)
+
+    monkeypatch.setattr(mined, "mine_corpus", counted)
+    run = train_dpr(replace(config, seeds="3,4,5"))
+    assert outputs == [run / "seed-3" / "mined" / "0.jsonl"]
+    assert all((run / f"seed-{seed}" / "results.json").is_file() for seed in (3, 4, 5))
+    assert not (run / "seed-4" / "mined").exists()
+
+
 def test_questions_with_answers_alone_are_refused_as_before(config, tmp_path):
     rows = [{"question": f"who {row} ?", "answers": ["cat"]} for row in range(16)]
     (tmp_path / "questions.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
