@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizerFast
 
 from retriever.encoding.encoder import Encoder
@@ -15,6 +16,9 @@ WORDS = """the a an of in on is was are who what when where how does do did and 
 cat cats dog dogs sat mat ran park red blue green car drives fast slow river paris france capital city tower tall
 water boils hundred degrees cook soup salt pan moon orbits earth sun star bright night music plays piano old king queen
 one two three four five six seven eight nine ten bird sings tree leaf falls autumn winter snow cold warm summer""".split()
+
+settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(autouse=True)

@@ -82,10 +82,8 @@ def _read_named_columns(path: Path, delimiter: str) -> Located:
     if first is None:
         return
     header = Header.parse(first[1], path, first[0], required=("id", "text"))
-    for line, cells in rows:
-        header.check(cells, line)
-        passage_id = _checked_id(header.cell(cells, "id"), path, line)
-        yield line, Passage(passage_id, header.cell(cells, "text"), header.cell(cells, "title"))
+    for line, (passage_id, text, title) in header.rows(rows, ("id", "text", "title")):
+        yield line, Passage(_checked_id(passage_id, path, line), text, title)
 
 
 def _checked_id(cell: str, path: Path, line: int) -> str:

@@ -77,10 +77,8 @@ def _of_table(path: Path, rows: Rows) -> Iterator[LabelledText]:
         found = ", ".join(header.positions)
         raise InputError(f"the columns must be {_EXPECTED} (found: {found})", path=path, line=line)
     logger.info("%s: columns by the header: %s", path, ", ".join((LABEL, *columns)))
-    for line, cells in rows:
-        header.check(cells, line)
-        texts = [(name, header.cell(cells, name)) for name in columns]
-        yield labelled(header.cell(cells, LABEL), texts, path, line)
+    for line, (label, *texts) in header.rows(rows, (LABEL, *columns)):
+        yield labelled(label, list(zip(columns, texts, strict=True)), path, line)
 
 
 def _columns(names: Container[str]) -> tuple[str, ...] | None:

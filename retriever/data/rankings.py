@@ -56,10 +56,8 @@ def _judgements(path: Path) -> Iterator[tuple[int, str, str, str]]:
     names = first[1].split("\t")
     if {name.strip() for name in names} & set(_BEIR_COLUMNS):
         header = Header.parse(names, path, first[0], required=_BEIR_COLUMNS)
-        for number, line in lines:
-            cells = [cell.strip() for cell in line.split("\t")]
-            header.check(cells, number)
-            query_id, passage_id, grade = (header.cell(cells, name) for name in _BEIR_COLUMNS)
+        rows = ((number, [cell.strip() for cell in line.split("\t")]) for number, line in lines)
+        for number, (query_id, passage_id, grade) in header.rows(rows, _BEIR_COLUMNS):
             if not (query_id and passage_id):
                 raise InputError("the query id or the passage id is empty", path=path, line=number)
             yield number, query_id, passage_id, grade

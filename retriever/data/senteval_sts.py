@@ -79,7 +79,5 @@ def read_sick(path: Path) -> Iterator[Cells]:
     rows = read_table(path, delimiter="\t", quoted=False)
     line, names = next(rows)
     header = Header.parse(names, path, line, required=SICK_COLUMNS)
-    for line, cells in rows:
-        header.check(cells, line)
-        score, first, second = (header.cell(cells, column) for column in SICK_COLUMNS)
+    for line, (score, first, second) in header.rows(rows, SICK_COLUMNS):
         yield line, score, first, second

@@ -67,9 +67,7 @@ def read_mrpc(file: Path) -> Iterator[Row]:
     rows = read_table(file, delimiter="\t", quoted=False)
     line, names = next(rows)
     header = Header.parse(names, file, line, required=_MRPC_COLUMNS)
-    for line, cells in rows:
-        header.check(cells, line)
-        label, first, second = (header.cell(cells, column) for column in _MRPC_COLUMNS)
+    for line, (label, first, second) in header.rows(rows, _MRPC_COLUMNS):
         if label not in ("0", "1"):
             raise InputError(f"the label must be 0 or 1, found '{label}'", path=file, line=line)
         yield label, first, second

@@ -251,11 +251,5 @@ def _table_cells(path: Path) -> Iterator[Cells]:
             yield line, cells[4], cells[5], cells[6]
         return
     header = Header.parse(first[1], path, first[0], required=_COLUMNS)
-    for line, cells in rows:
-        header.check(cells, line)
-        yield (
-            line,
-            header.cell(cells, "score"),
-            header.cell(cells, "sentence1"),
-            header.cell(cells, "sentence2"),
-        )
+    for line, (score, first_sentence, second_sentence) in header.rows(rows, _COLUMNS):
+        yield line, score, first_sentence, second_sentence

@@ -1,7 +1,7 @@
 """Tables with and without a header: which of the two a first row is, and cells by column name."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,14 +44,18 @@ class Header:
                 raise InputError(f"two columns are named '{name}'", path=path, line=line)
         return cls({name: position for position, name in enumerate(names)}, path, len(names))
 
-    def check(self, cells: Sequence[str], line: int) -> None:
-        """Raise InputError ``expected 3 columns, found 2`` unless the row is as wide as the header."""
-        check_width(cells, self.width, self.path, line)
+    def rows(
+        self, rows: Iterable[tuple[int, list[str]]], names: Sequence[str]
+    ) -> Iterator[tuple[int, list[str]]]:
+        """Each row's line, and its cells of these columns; of a column that the table lacks, an empty one.
 
-    def cell(self, cells: Sequence[str], name: str, default: str = "") -> str:
-        """The cell of a column, or the default where the table has no such column."""
-        position = self.positions.get(name)
-        return default if position is None else cells[position]
+        Raises:
+            InputError: ``expected 3 columns, found 2``: a row is not as wide as the header.
+        """
+        positions = [self.positions.get(name) for name in names]
+        for line, cells in rows:
+            check_width(cells, self.width, self.path, line)
+            yield line, ["" if each is None else cells[each] for each in positions]
 
 
 def check_width(cells: Sequence[str], width: int, path: Path, line: int) -> None:

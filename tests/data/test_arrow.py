@@ -19,7 +19,7 @@ passages_of_any_text = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(passages_of_any_text)
 def test_passages_come_back_as_written(
     tmp_path_factory: pytest.TempPathFactory, content: list[Passage]

@@ -259,7 +259,7 @@ def without_ids(question):
 
 
 @pytest.mark.parametrize("source", get_args(DataFormat))
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
 @given(dataset=datasets())
 def test_what_both_formats_hold_survives_and_the_rest_is_counted(source, dataset):
     with TemporaryDirectory() as name:

@@ -20,15 +20,19 @@ def test_anything_else_is_no_name(cells):
 
 def test_cells_come_by_name():
     header = Header.parse(["id", " text ", "x"], PATH, 1, required=("text",))
-    assert header.cell(["1", "words", "2"], "text") == "words"
-    assert header.cell(["1", "words", "2"], "title") == ""
+    rows = [(2, ["1", "words", "2"]), (5, ["", "more", ""])]
+    assert list(header.rows(rows, ("text", "title", "id"))) == [
+        (2, ["words", "", "1"]),
+        (5, ["more", "", ""]),
+    ]
 
 
 def test_rows_are_as_wide_as_the_header():
     header = Header.parse(["id"], PATH, 1, required=())
-    header.check(["1"], 2)
+    rows = header.rows([(2, ["1"]), (3, ["1", "2"])], ("id",))
+    assert next(rows) == (2, ["1"])
     with pytest.raises(InputError) as caught:
-        header.check(["1", "2"], 3)
+        next(rows)
     assert str(caught.value) == "a.tsv:3: expected 1 column, found 2"
 
 

@@ -27,7 +27,7 @@ def brute_force(queries: np.ndarray, corpus: np.ndarray, k: int) -> np.ndarray:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     count=st.integers(1, 700), queries=st.integers(0, 9), k=st.integers(1, 90), seed=st.integers(0, 99),
     block=st.sampled_from([1, 40, 64, 10_000]), half=st.booleans(), cut_at=st.integers(0, 300),

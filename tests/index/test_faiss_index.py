@@ -45,7 +45,7 @@ def test_equal_scores_come_in_the_order_of_adding() -> None:
     assert index.search(vectors(1), 3)[1].tolist() == [[0, 1, 2]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     count=st.integers(1, 300), k=st.integers(1, 60), seed=st.integers(0, 99), batch=st.sampled_from([1, 5, 40]),
     factory=st.sampled_from(["Flat", "SQfp16"]), cut_at=st.integers(0, 299),

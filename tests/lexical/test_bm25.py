@@ -54,7 +54,7 @@ corpora = st.lists(texts, max_size=25).map(lambda texts: ["oil", *texts])  # at 
 queries = st.lists(words | st.just("unknown"), max_size=8).map(" ".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     corpus=corpora,
     query=queries,
@@ -96,7 +96,7 @@ def test_scores_equal_bm25okapi_in_corner_cases(corpus: list[str], query: str) -
     assert_scores(ranking, analysed, Analyser()(query), BM25Okapi(analysed).get_scores(Analyser()(query)))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(corpus=corpora, query=queries)
 def test_scores_equal_lucenes_formula(corpus: list[str], query: str) -> None:
     analysed = [Analyser()(text) for text in corpus]
@@ -132,7 +132,7 @@ def test_a_large_corpus_gives_bm25okapis_first_k(monkeypatch: pytest.MonkeyPatch
         assert ranking.ids == same.ids
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(corpus=corpora, query=queries, gone=st.sets(st.integers(1, 25)), per_block=st.integers(1, 9))
 def test_removing_passages_is_counting_without_them(
     corpus: list[str], query: str, gone: set[int], per_block: int
@@ -155,7 +155,7 @@ def test_removing_passages_is_counting_without_them(
     np.testing.assert_allclose(scores, expected.scores, rtol=1e-9, atol=1e-12)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     corpus=corpora, query=queries, formula=st.sampled_from(["okapi", "lucene"]), per_block=st.integers(1, 9)
 )

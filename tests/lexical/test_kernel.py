@@ -34,7 +34,7 @@ def made(seed: int, num_passages: int) -> WordsInBlock:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 99),
     num_passages=st.sampled_from([1, 63, 64, 65, 5000]),

@@ -41,7 +41,7 @@ def edited(data: bytes, edits: list[tuple[float, int, bytes]]) -> bytes:
 
 
 @pytest.mark.parametrize("suffix", SEEDS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(edits=EDITS)
 def test_broken_bytes_raise_nothing_else(suffix, edits):
     path = Path(f"some{suffix}")
