@@ -26,13 +26,12 @@ caption { text-align: left; font-weight: 600; padding: .35rem .6rem; }
 thead th { border-bottom: 2px solid #8888; vertical-align: bottom; overflow-wrap: break-word; max-width: 14rem; }
 tbody th { font-weight: 400; }
 th.number { text-align: right; }
-td.text { overflow-wrap: anywhere; max-width: 36rem; }
-td.long { min-width: 12rem; }
+td.long { overflow-wrap: anywhere; min-width: 12rem; max-width: 36rem; }
 td.number .quiet { display: block; font-size: .85em; }
 .best { color: #0a7d33; }
 .warnings li, .differs th, .differs td { color: #a33a00; }
-figure { margin: 1.2rem 0 2.2rem; }
-figure img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 6px; padding: .6rem; box-sizing: border-box; }
+figure { margin: 1.2rem 0 2.2rem; overflow-x: auto; }
+figure img { display: block; max-width: 100%; min-width: 30rem; height: auto; background: #fff; border-radius: 6px; padding: .6rem; box-sizing: border-box; }
 figcaption { max-width: 44rem; margin-top: .4rem; }
 summary { cursor: pointer; padding: .2rem 0; }
 @media (prefers-color-scheme: dark) { .best { color: #5fd38a; } .warnings li, .differs th, .differs td { color: #ffb086; } }
@@ -41,6 +40,7 @@ summary { cursor: pointer; padding: .2rem 0; }
   body { max-width: none; margin: 0; font-size: 10pt; }
   nav { display: none; }
   .wide { overflow-x: visible; }
+  figure img { min-width: 0; }
   figure, tr { break-inside: avoid; }
   h2, h3, caption { break-after: avoid; }
   details::details-content { content-visibility: visible; display: block; height: auto; }
