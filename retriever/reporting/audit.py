@@ -26,13 +26,16 @@ REASONS: dict[Rejection, str] = {
     "cross_encoder": "relevant, says the cross-encoder",
 }
 
-STYLE = page.STYLE + """td.verdict { white-space: nowrap; }
+STYLE = (
+    page.STYLE
+    + """td.verdict { white-space: nowrap; }
 .kept { color: #0a7d33; font-weight: 600; }
 .rejected { color: #b3261e; }
 .positive { border-left: 3px solid #0a7d33; padding-left: .8rem; margin: .5rem 0; }
 mark { background: #ffe08a; color: #000; }
 @media (prefers-color-scheme: dark) { .kept { color: #5fd38a; } .rejected { color: #ff8a80; } }
 """
+)
 
 
 class AuditSample:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.reporting.figure import COLOURS, finish_axes, literal, new_figure
+from retriever.reporting.figure import finish_axes, line_style, literal, new_figure, places_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,27 +50,31 @@ def bands_of(predicted: NDArray[np.float64], gold: NDArray[np.float64]) -> list[
     ]
 
 
-def draw_bands(systems: Mapping[str, Sequence[Band]], similarity: str = "cosine") -> "Figure":
+def draw_bands(
+    bands: Mapping[str, Sequence[Band]], similarity: str = "cosine", systems: Sequence[str] = ()
+) -> "Figure":
     """A panel a system, a box a band: median, quartiles, and whiskers at 5 and 95 % of its pairs.
 
     Args:
-        systems: name → its bands, the same ones of each.
+        bands: system → its bands, the same ones of each.
         similarity: what was predicted, the label of the axis.
+        systems: of all pictures of a page, which decide the colours.
 
     Raises:
         InputError: matplotlib is missing.
     """
-    columns = min(COLUMNS, len(systems))
-    rows = math.ceil(len(systems) / columns)
+    columns = min(COLUMNS, len(bands))
+    rows = math.ceil(len(bands) / columns)
     figure = new_figure(max(5.0, 3.4 * columns), 0.4 + 3.2 * rows)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-    for place, (axes, (name, bands)) in enumerate(zip(panels, systems.items(), strict=False)):
-        _draw_boxes(axes, bands, COLOURS[place % len(COLOURS)])
+    places = places_of(bands, systems)
+    for axes, (name, own) in zip(panels, bands.items(), strict=False):
+        _draw_boxes(axes, own, line_style(places[name])[0])
         axes.set_title(literal(name), fontsize=10)
         finish_axes(axes)
         axes.grid(visible=False, axis="x")
         axes.tick_params(labelsize=8)
-    for axes in panels[len(systems) :]:
+    for axes in panels[len(bands) :]:
         axes.set_visible(False)
     figure.supxlabel("gold score", fontsize=10)
     figure.supylabel(literal(similarity), fontsize=10)

@@ -1,7 +1,7 @@
 """What all pictures share: colours, the look of axes, and how a figure becomes bytes; equal figures, equal bytes."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -28,6 +28,12 @@ def line_style(place: int) -> tuple[str, Dash, str]:
     """Colour, dash and marker of the line of a place: those of 28 places differ."""
     turn = place // len(COLOURS) % len(DASHES)
     return COLOURS[place % len(COLOURS)], DASHES[turn], MARKERS[turn]
+
+
+def places_of(names: Iterable[str], systems: Sequence[str]) -> dict[str, int]:
+    """The place of each name among all systems of a page, so that one has one colour in all pictures; the others come after these."""
+    order = list(dict.fromkeys([*systems, *names]))
+    return {name: place for place, name in enumerate(order)}
 
 
 def new_figure(width: float, height: float) -> "Figure":

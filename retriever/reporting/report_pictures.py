@@ -47,7 +47,7 @@ def pictures_of(report: Report) -> Iterator[Picture]:
         yield from _plane(report, task)
         if items := report.items[task]:
             yield from _bands(report, task, {name: each for name, each in items.items() if each.correlated})
-            yield from _top_k(task, items)
+            yield from _top_k(report, task, items)
     for number, (file, trades) in enumerate(report.trades.items(), start=1):
         recipes = ", ".join(dict.fromkeys(each.recipe for each in trades))
         yield Picture(
@@ -83,7 +83,7 @@ def _plane(report: Report, task: Task) -> Iterator[Picture]:
             caption="A point a model (the mean of its seeds); of both, lower is better, so the best lies at the bottom left. "
             "Intervals are in the table of scores.",
             alt=f"Points of uniformity and alignment: {told}.",
-            draw=partial(draw_plane, points),
+            draw=partial(draw_plane, points, names_of(report)),
         )
 
 
@@ -103,11 +103,11 @@ def _bands(report: Report, task: Task, items: Mapping[str, Items]) -> Iterator[P
         title=f"Similarity by gold score, {'/'.join(task)}",
         caption=f"{_count(items)} pairs by people’s score; line: median, box: the middle half, whiskers: 5 to 95 % of a band’s pairs.",
         alt=f"Boxes of {similarity} by band of the gold score. Medians, from the lowest band to the highest: {told}.",
-        draw=partial(draw_bands, bands, similarity),
+        draw=partial(draw_bands, bands, similarity, names_of(report)),
     )
 
 
-def _top_k(task: Task, items: Mapping[str, Items]) -> Iterator[Picture]:
+def _top_k(report: Report, task: Task, items: Mapping[str, Items]) -> Iterator[Picture]:
     curves = {name: top_k_curves(each) for name, each in items.items()}
     families = {
         family: {name: each[family] for name, each in curves.items() if family in each}
@@ -126,8 +126,13 @@ def _top_k(task: Task, items: Mapping[str, Items]) -> Iterator[Picture]:
         caption=f"Means over {_count(items)} queries; bands: 95 % percentile bootstrap over queries ({RESAMPLES:,} resamples), "
         "at each cut-off by itself.",
         alt=f"Curves over k: {told}.",
-        draw=partial(draw_top_k, families),
+        draw=partial(draw_top_k, families, names_of(report)),
     )
+
+
+def names_of(report: Report) -> list[str]:
+    """All systems, which have one colour in all pictures."""
+    return [each.name for each in report.systems]
 
 
 def _count(items: Mapping[str, Items]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import mean, stdev
 
 from retriever.evaluation.compare import Comparison
+from retriever.evaluation.correlation_difference import CORRELATIONS
 from retriever.evaluation.systems import System
 from retriever.reporting.page import UNDEFINED, Cell, Html, Number, shown, table, text
 from retriever.reporting.report import LEVEL, Report, Task
@@ -175,6 +176,8 @@ def moved(report: Report) -> Iterator[str]:
             f"{each.first} is better on {each.better:,}, equal on {each.equal:,} and worse on {each.worse:,} of "
             f"{each.items:,} items; these moved most"
         )
+        if each.metric in CORRELATIONS:
+            caption += "; change: by how much nearer the first is to people’s rank, in per cent of the ranks"
         rows = [[one.id, one.text, one.first, one.second, Number(signed(one.change))] for one in each.moved]
         yield from table(caption, ["id", "text", each.first, each.second, "change"], rows)
         yield "</details>\n"

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from retriever.evaluation.bootstrap import mean_intervals
 from retriever.evaluation.items import Items
-from retriever.reporting.figure import finish_axes, line_style, literal, new_figure
+from retriever.reporting.figure import finish_axes, line_style, literal, new_figure, places_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,11 +48,12 @@ def _curve(items: Items, cutoffs: Mapping[int, str]) -> TopK:
     return TopK(tuple(rising), values.mean(axis=0), low, high)
 
 
-def draw_top_k(families: Mapping[str, Mapping[str, TopK]]) -> "Figure":
+def draw_top_k(families: Mapping[str, Mapping[str, TopK]], systems: Sequence[str] = ()) -> "Figure":
     """A panel a metric, a line a system.
 
     Args:
         families: metric without its cut-off → system → curve.
+        systems: of all pictures of a page, which decide the colours.
 
     Raises:
         InputError: matplotlib is missing.
@@ -61,11 +62,12 @@ def draw_top_k(families: Mapping[str, Mapping[str, TopK]]) -> "Figure":
     rows = math.ceil(len(families) / columns)
     figure = new_figure(max(6.4, 3.9 * columns), 0.6 + 3.3 * rows)
     lines: dict[str, Line2D] = {}
-    systems = list(dict.fromkeys(name for curves in families.values() for name in curves))
+    names = list(dict.fromkeys(name for curves in families.values() for name in curves))
+    places = places_of(names, systems)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (family, curves) in zip(panels, families.items(), strict=False):
         for name, each in curves.items():
-            colour, dash, marker = line_style(systems.index(name))
+            colour, dash, marker = line_style(places[name])
             axes.fill_between(each.cutoffs, each.low, each.high, color=colour, alpha=0.18, linewidth=0)
             (lines[name],) = axes.plot(
                 each.cutoffs, each.means, color=colour, linestyle=dash, marker=marker, markersize=4
@@ -80,14 +82,14 @@ def draw_top_k(families: Mapping[str, Mapping[str, TopK]]) -> "Figure":
     for axes in panels[len(families) :]:
         axes.set_visible(False)
     legend = figure.legend(
-        [lines[name] for name in systems],
-        ["x"] * len(systems),
+        [lines[name] for name in names],
+        ["x"] * len(names),
         loc="outside upper center",
-        ncols=min(columns + 1, len(systems)),
+        ncols=min(columns + 1, len(names)),
         frameon=False,
         fontsize=9,
     )
-    for shown, name in zip(legend.get_texts(), systems, strict=True):
+    for shown, name in zip(legend.get_texts(), names, strict=True):
         shown.set_text(
             literal(name)
         )  # set here, as a legend leaves out a label that begins with an underscore

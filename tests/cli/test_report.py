@@ -251,7 +251,7 @@ def test_other_policies_and_data_are_warned_of_and_the_comparison_left_out(tmp_p
 def test_runs_alone_are_curves_and_configs(tmp_path):
     page = made(tmp_path, str(run_of(tmp_path / "run")))
     assert len(page.all("img")) == 1
-    assert page.row("dev spearman_all") == ["dev spearman_all", "81.5"]
+    assert page.row("dev spearman_all") == ["dev spearman_all", "81.50"]
     assert page.row("learning_rate") == ["learning_rate", "3e-05"]
     assert [each["id"] for each in page.all("h2")] == ["pictures", "runs"]
 
@@ -318,6 +318,15 @@ def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path, pair, capsys):
         assert refused(tmp_path, capsys, *arguments) == message
     assert main(["report", pair[0], "--output", str(tmp_path / "r.pdf")]) == 2
     assert capsys.readouterr().err.endswith("r.pdf: the report is a page: its name must end in .html\n")
+
+
+def test_results_without_metrics_are_an_error(tmp_path, pair, capsys):
+    file = tmp_path / "a" / "results.json"
+    found = json.loads(file.read_text())
+    file.write_text(json.dumps({**found, "sts": {"t": 5}}))
+    assert (
+        refused(tmp_path, capsys, *pair) == f"{file}: not the results of an evaluation: sts/t has no metrics"
+    )
 
 
 def test_damaged_items_are_an_error_and_no_warning(tmp_path, pair, capsys):

@@ -165,6 +165,17 @@ def test_names_are_no_formulas():
     assert literal("a$b\n\x07\udcff") == r"a\$b???"
 
 
+def test_a_system_has_one_colour_in_all_pictures_of_a_page():
+    systems = ["a", "b", "c"]
+    ours = line_style(2)[0]
+    assert draw_plane({"c": (0, 0)}, systems).axes[0].lines[0].get_color() == ours
+    curve = top_k_curves(items({"hits@1": np.zeros(3), "hits@2": np.ones(3)}))["hits"]
+    assert draw_top_k({"hits": {"c": curve}}, systems).axes[0].lines[0].get_color() == ours
+    bands = bands_of(np.ones(2), np.array([1.0, 4.0]))
+    assert draw_bands({"c": bands}, "dot", systems).axes[0].lines[-1].get_color() == ours
+    assert draw_plane({"d": (0, 0), "e": (1, 1)}).axes[0].lines[1].get_color() == line_style(1)[0]
+
+
 def test_28_lines_differ():
     assert len({line_style(place) for place in range(28)}) == 28
     assert [to_hex(each).upper() for each in COLOURS] == list(COLOURS)
