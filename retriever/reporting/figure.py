@@ -1,7 +1,11 @@
 """What all pictures share: colours, the look of axes, and how a figure becomes bytes; equal figures, equal bytes."""
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+logger = logging.getLogger(__name__)
+
 Dash = Literal["-", "--", ":", "-."]
 
 # Okabe and Ito's colours, told apart with any colour vision, without the yellow that white paper swallows. They
@@ -19,6 +25,8 @@ Dash = Literal["-", "--", ":", "-."]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 DASHES: tuple[Dash, ...] = ("-", "--", ":", "-.")
 MARKERS = "osD^"
+
+MISSING = re.compile(r"Glyph (\d+) ")
 
 NO_MATPLOTLIB = "pictures need matplotlib: pip install 'contrastive-text-learning[plots]'"
 DOTS_PER_INCH = 150
@@ -63,13 +71,26 @@ def literal(text: str) -> str:
     return shown.encode(errors="replace").decode().replace("$", r"\$")
 
 
+@contextmanager
+def missing_letters_told() -> Iterator[None]:
+    """One warning for all letters that matplotlib's font does not have, in place of one of Python's for each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    missing = {chr(int(found[1])) for each in caught if (found := MISSING.match(str(each.message)))}
+    if missing:
+        logger.warning(
+            "the picture shows boxes for letters that its font does not have: %s", "".join(sorted(missing))
+        )
+
+
 def write_png(figure: "Figure", output: Path) -> None:
     """Write a picture, whole or not at all.
 
     Raises:
         InputError: it cannot be written there.
     """
-    with atomic_file(output, "wb") as file:
+    with missing_letters_told(), atomic_file(output, "wb") as file:
         figure.savefig(file, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
 
 
@@ -77,7 +98,7 @@ def svg_bytes(draw: "Callable[[], Figure]") -> bytes:
     """What a function draws, as a drawing that is sharp at any size; letters are outlines, so that no font is needed."""
     import matplotlib
 
-    with matplotlib.rc_context({"svg.hashsalt": "ctl", "svg.fonttype": "path"}):
+    with missing_letters_told(), matplotlib.rc_context({"svg.hashsalt": "ctl", "svg.fonttype": "path"}):
         file = io.BytesIO()
         draw().savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return file.getvalue()

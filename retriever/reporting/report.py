@@ -99,13 +99,15 @@ def read_report(
     runs: list[Path] = []
     trades: dict[str, list[Trade]] = {}
     for name, paths in arguments:
-        if any(each.is_file() for each in paths):
+        of_index = any(each.is_file() for each in paths)
+        if of_index:
             trades |= {str(each): read_trades(each) for each in paths}
-            continue
-        found = [each for each in paths if _holds_results(each)]
-        if found:
+        elif any([_holds_results(each) for each in paths]):
             systems.append(System.read(name, paths))
-        runs += [seed for each in paths for seed in seeds_of(each) if (seed / METRICS_FILE).exists()]
+        elif Path(name) != paths[0]:
+            raise InputError(f"'{name}' names a training run, but only results have names", path=paths[0])
+        if not of_index:
+            runs += [seed for each in paths for seed in seeds_of(each) if (seed / METRICS_FILE).exists()]
     names = [each.name for each in systems]
     for name in names:
         if names.count(name) > 1:

@@ -301,6 +301,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path, pair, capsys):
     (unlogged / "metrics.jsonl").write_text("")
     lines = tmp_path / "x.jsonl"
     lines.write_text('{"recipe": "flat"}\n')
+    run = run_of(tmp_path / "run")
     neither = "neither results (ctl eval … --output writes them) nor a training run with metrics"
     no_trade = "not what ctl index tune --json prints: a report is made of folders of results, run directories and that"
     cases = {
@@ -312,6 +313,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path, pair, capsys):
         (pair[0], pair[0]): f"two systems are called '{pair[0]}': name them, as in NAME=FOLDER",
         (f"x={pair[0]},{pair[0]}",): f"{pair[0]}: one model twice among the seeds of 'x'",
         (f"x={pair[0]},{empty}",): f"{empty}: {neither}",
+        (f"x={run}",): f"{run}: 'x' names a training run, but only results have names",
         ("=x",): "a system is FOLDER, NAME=FOLDER or NAME=FOLDER,FOLDER, got '=x'",
     }
     for arguments, message in cases.items():

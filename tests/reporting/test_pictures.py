@@ -161,6 +161,12 @@ def test_a_drawing_has_the_same_bytes_each_time_and_names_no_time_and_no_other_p
     assert b"\x07" not in svg
 
 
+def test_letters_that_the_font_lacks_are_told_once(caplog, recwarn):
+    svg_bytes(lambda: draw_plane({"日本": (0, 0), "本": (1, 1)}))
+    assert caplog.messages == ["the picture shows boxes for letters that its font does not have: 日本"]
+    assert not list(recwarn)
+
+
 def test_names_are_no_formulas():
     assert literal("a$b\n\x07\udcff") == r"a\$b???"
 
