@@ -11,11 +11,13 @@ from matplotlib.colors import to_hex
 from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
 from retriever.evaluation.items import Items
+from retriever.index.tune import Trade
 from retriever.reporting.bands import bands_of, draw_bands
 from retriever.reporting.corpus_map import Marked, Plane, draw_map
 from retriever.reporting.figure import COLOURS, has_matplotlib, line_style, literal, new_figure, svg_bytes
 from retriever.reporting.plane import draw_plane
 from retriever.reporting.top_k import draw_top_k, top_k_curves
+from retriever.reporting.trade_off import draw_trades
 
 generator = np.random.default_rng(0)
 
@@ -169,6 +171,22 @@ def test_letters_that_the_font_lacks_are_told_once(caplog, recwarn):
 
 def test_names_are_no_formulas():
     assert literal("a$b\n\x07\udcff") == r"a\$b???"
+
+
+def test_recall_and_speed_are_a_line_a_recipe_with_a_star_on_the_best():
+    trades = [
+        Trade("flat", {}, 1.0, 90.0, 1.0, 2.0, 1536, None, best=True),
+        Trade("hnsw", {"efSearch": 16}, 0.9, 500.0, 1.0, 2.0, 1808, 3.0, best=True),
+        Trade("hnsw", {"efSearch": 32}, 0.99, 80.0, 1.0, 2.0, 1808, 3.0),
+    ]
+    (axes,) = draw_trades(trades).axes
+    drawn = [(list(line.get_xdata()), list(line.get_ydata()), line.get_marker()) for line in axes.lines]
+    assert drawn == [
+        ([1.0], [90.0], "o"), ([1.0], [90.0], "*"), ([0.9, 0.99], [500.0, 80.0], "o"), ([0.9], [500.0], "*")
+    ]  # fmt: skip
+    assert [each.get_text() for each in axes.get_legend().get_texts()] == [
+        "flat (1536 bytes a vector)", "hnsw (1808 bytes a vector)"
+    ]  # fmt: skip
 
 
 def test_a_system_has_one_colour_in_all_pictures_of_a_page():
