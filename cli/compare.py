@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from cli.output import Cell, print_json, print_table
 from cli.progress import make_progress
-from retriever.config.comparison import CompareConfig
+from retriever.config.comparison import CompareConfig, MethodConfig
 from retriever.errors import InputError
 from retriever.versions import versions
 
 if TYPE_CHECKING:
-    from retriever.evaluation.compare import Comparison
+    from retriever.evaluation.compare import Comparison, Method
     from retriever.evaluation.systems import System
 
 POLICY = {
@@ -38,23 +38,29 @@ COLUMNS = (
 
 def compare(config: CompareConfig, as_json: bool = False) -> None:
     """Compare systems by the results that ctl eval --output kept: which differences are real, and on which items they lie."""
-    from retriever.evaluation.compare import Method, compare_systems
+    from retriever.evaluation.compare import compare_systems
 
-    method = Method(
-        metrics=config.metric,
-        common=config.common,
-        items=config.items,
-        resamples=config.resamples,
-        seed=config.seed,
-    )
     systems = read_systems(config.systems)
-    made = compare_systems(systems, method, progress=make_progress())
+    made = compare_systems(systems, method_of(config), progress=make_progress())
     if as_json:
         print_json(json_of(config, systems, made))
         return
     title = f"first - second; p by {config.resamples:,} random swaps, corrected by Holm for {len(made)} tests"
     print_table(title, COLUMNS, [row_of(each) for each in made])
     show_moved(made)
+
+
+def method_of(config: MethodConfig) -> "Method":
+    """The settings of a comparison."""
+    from retriever.evaluation.compare import Method
+
+    return Method(
+        metrics=config.metric,
+        common=config.common,
+        items=config.items,
+        resamples=config.resamples,
+        seed=config.seed,
+    )
 
 
 def read_systems(arguments: Sequence[str]) -> "list[System]":

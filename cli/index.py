@@ -68,7 +68,8 @@ def verify(config: IndexVerifyConfig, as_json: bool = False) -> None:
 def tune(config: IndexTuneConfig, as_json: bool = False) -> None:
     """Measure recall, speed and memory of an index, its search turned up step by step, and of other recipes beside it."""
     from retriever.index.tune import tune_index
-    from retriever.reporting.trade_off import plot_trades, require_picture
+    from retriever.reporting.figure import require_picture
+    from retriever.reporting.trade_off import plot_trades
 
     if config.picture is not None:
         require_picture(config.picture)

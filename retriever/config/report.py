@@ -1,8 +1,9 @@
-"""``ctl plot`` and ``ctl info``."""
+"""``ctl plot``, ``ctl map`` and ``ctl info``."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from retriever.config.groups import TwoEncodersConfig
 from retriever.settings import Config, setting
 
 
@@ -29,4 +30,28 @@ class InfoConfig(Config):
     bench: bool = setting(
         "Of an index: how long it takes to open, p50 and p95 of single questions, and questions a second in batches of 64.",
         default=False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapConfig(TwoEncodersConfig):
+    """Map"""
+
+    index: Path = setting("The index folder.", positional=True)
+    question: str | None = setting(
+        "Also show a question and what is found for it.", default=None, positional=True
+    )
+    output: Path = setting("The picture, a .png.")
+    k: int = setting("Passages that are found for the question.", default=10, at_least=1)
+    sample: int = setting(
+        "Draw so many passages, chosen at random where there are more; they decide the plane.",
+        default=5000,
+        source="more are one cloud on a page",
+        at_least=3,
+    )
+    seed: int = setting("Seed of the sample.", default=0, at_least=0)
+    model: str | None = setting(
+        "The query encoder.",
+        default=None,
+        source="the model that the index was built with, checked by fingerprint",
     )

@@ -96,16 +96,26 @@ def compare_systems(
     made: list[Comparison] = []
     with progress(len(tasks), "compare") as advance:
         for suite, task in tasks:
-            made += _compare_task(systems, suite, task, method)
+            made += compare_task(systems, suite, task, method)
             advance(1)
     if not made:
         wanted = f" with metric {', '.join(method.metrics)}" if method.metrics else ""
         raise InputError(f"the systems have no task with items in common{wanted}")
-    corrected = holm([each.difference.p_value for each in made])
-    return [replace(each, corrected=float(p)) for each, p in zip(made, corrected, strict=True)]
+    return corrected(made)
 
 
-def _compare_task(systems: Sequence[System], suite: str, task: str, method: Method) -> Iterator[Comparison]:
+def corrected(made: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons, their p-values corrected for their number."""
+    p_values = holm([each.difference.p_value for each in made])
+    return [replace(each, corrected=float(p)) for each, p in zip(made, p_values, strict=True)]
+
+
+def compare_task(systems: Sequence[System], suite: str, task: str, method: Method) -> Iterator[Comparison]:
+    """Compare each two systems by the metrics of one task that all have; the p-values are still to be corrected.
+
+    Raises:
+        InputError: as ``compare_systems``, but for what is not in common, which gives nothing.
+    """
     where = f"{suite}/{task}"
     found = [read_seeds(each, suite, task) for each in systems]
     if any(items is None for each in found for items in each):

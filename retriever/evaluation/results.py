@@ -166,6 +166,9 @@ def read_results(folder: Path) -> dict[str, Any]:
     ):
         raise InputError("not the results of an evaluation: no model with a fingerprint", path=path)
     tasks = {(suite, task) for suite, task in tasks_of(found)}
+    for suite, task in sorted(tasks):
+        if not isinstance(found[suite][task], dict):
+            raise InputError(f"not the results of an evaluation: {suite}/{task} has no metrics", path=path)
     for name in BY_TASK:
         by_suite = found.get(name)
         if not isinstance(by_suite, dict) or any(

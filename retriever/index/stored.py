@@ -1,5 +1,7 @@
 """The vectors that an index holds, read back from it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,3 +31,16 @@ def stored_vectors(opened: OpenIndex) -> Parts:
 
     sizes = [int(there(number).sum()) for number in range(len(places))]
     return Parts(sizes, opened.manifest.dimension, np.dtype(np.float32), load)
+
+
+def vectors_of(opened: OpenIndex, ids: Sequence[str]) -> NDArray[np.float32]:
+    """(n, D) stored vectors of passages that are there."""
+    found = np.empty((len(ids), opened.manifest.dimension), np.float32)
+    rows = opened.row_of(ids)
+    for segment in opened.segments:
+        own = np.flatnonzero((rows >= segment.start) & (rows < segment.start + segment.entry.count))
+        if len(own):
+            vectors = FaissIndex.load(segment.vectors, segment.entry.count)
+            for place in own:
+                found[place] = vectors.vectors(int(rows[place]) - segment.start, 1)[0]
+    return found

@@ -9,6 +9,7 @@ from random import Random
 from retriever.choices import Rejection
 from retriever.data.files import atomic_file
 from retriever.records import MinedPassage, Passage
+from retriever.reporting import page
 from retriever.search.mining import MiningReport, Selection
 
 SIZE = 50
@@ -25,21 +26,16 @@ REASONS: dict[Rejection, str] = {
     "cross_encoder": "relevant, says the cross-encoder",
 }
 
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h2 { margin: 2.5rem 0 .5rem; border-top: 1px solid #8888; padding-top: 1rem; font-size: 1.2rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #8884; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.verdict { white-space: nowrap; }
+STYLE = (
+    page.STYLE
+    + """td.verdict { white-space: nowrap; }
 .kept { color: #0a7d33; font-weight: 600; }
 .rejected { color: #b3261e; }
 .positive { border-left: 3px solid #0a7d33; padding-left: .8rem; margin: .5rem 0; }
-.quiet { opacity: .7; }
 mark { background: #ffe08a; color: #000; }
 @media (prefers-color-scheme: dark) { .kept { color: #5fd38a; } .rejected { color: #ff8a80; } }
 """
+)
 
 
 class AuditSample:

@@ -5,24 +5,18 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from os.path import commonpath
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from retriever.data.files import atomic_file
 from retriever.data.metrics import METRICS_FILE, read_metrics
 from retriever.errors import InputError
+from retriever.reporting.figure import NO_MATPLOTLIB, Dash, finish_axes, line_style, write_png
 from retriever.reporting.series import TITLES, Curve, Metrics, panels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Dash = Literal["-", "--", ":", "-."]
 PICTURE_FILE = "curves.png"
-
-# Okabe and Ito's colours, told apart with any colour vision, without the yellow that white paper swallows. They
-# come again with another dash, so that 28 runs differ.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-DASHES: tuple[Dash, ...] = ("-", "--", ":", "-.")
 
 LOG_SCALE_FROM = 1000
 """Positive values whose largest is this many times the smallest are drawn on a logarithmic scale."""
@@ -59,8 +53,7 @@ def plot_runs(runs: Sequence[Path], output: Path | None = None) -> Path:
     single = [each for run in runs for each in seeds_of(run)]
     names = run_names(single)
     figure = draw_curves({name: read_metrics(run) for name, run in zip(names, single, strict=True)})
-    with atomic_file(path, "wb") as file:
-        figure.savefig(file, format="png", dpi=150, metadata={"Software": None})  # equal runs, equal bytes
+    write_png(figure, path)
     return path
 
 
@@ -99,7 +92,7 @@ def draw_curves(runs: Mapping[str, Metrics]) -> "Figure":
         from matplotlib.figure import Figure  # not pyplot, which wants a display and keeps figures
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
-        raise InputError("pictures need matplotlib: pip install 'contrastive-text-learning[plots]'") from None
+        raise InputError(NO_MATPLOTLIB) from None
     panels = panels_of(runs)
     if not panels:
         raise InputError(f"no numbers to draw in the metrics of {', '.join(runs)}")
@@ -107,10 +100,7 @@ def draw_curves(runs: Mapping[str, Metrics]) -> "Figure":
     rows = math.ceil(len(panels) / columns)
     size = (columns * PANEL_WIDTH, rows * PANEL_HEIGHT)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1))
-    styles = {
-        name: (COLOURS[place % len(COLOURS)], DASHES[place // len(COLOURS) % len(DASHES)])
-        for place, name in enumerate(runs)
-    }
+    styles = {name: line_style(place)[:2] for place, name in enumerate(runs)}
     steps = [step for curves in panels.values() for curve in curves.values() for step in curve.steps]
     margin = max(1.0, 0.03 * (max(steps) - min(steps)))
     for place, (title, curves) in enumerate(panels.items()):
@@ -169,10 +159,7 @@ def finish_panel(axes: "Axes", title: str, curves: Sequence[Curve]) -> None:
             axes.set_ylim(0, 1.1 * max(values) or 1)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
     axes.margins(y=0.1)
-    axes.tick_params(labelsize=9)
-    axes.grid(color="0.9")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    finish_axes(axes)
 
 
 def name_runs(figure: "Figure", styles: Mapping[str, tuple[str, Dash]]) -> None:

@@ -1,14 +1,24 @@
 """Recall against speed as a picture: a line a recipe, a star where nothing else is better."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from retriever.data.files import atomic_file, require_writable
+from retriever.data.lines import read_json_objects
 from retriever.errors import InputError
-from retriever.reporting.curves import COLOURS
+from retriever.reporting.figure import (
+    finish_axes,
+    line_style,
+    literal,
+    new_figure,
+    require_picture,
+    write_png,
+)
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from retriever.index.tune import Trade
 
 
@@ -19,40 +29,57 @@ def plot_trades(trades: Sequence["Trade"], output: Path) -> None:
         InputError: another kind of file, one that cannot be written, or matplotlib is missing.
     """
     require_picture(output)
-    from matplotlib.figure import Figure
+    write_png(draw_trades(trades), output)
 
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+
+def draw_trades(trades: Sequence["Trade"]) -> "Figure":
+    """What ``tune_index`` measured: recall to the right, speed upwards.
+
+    Raises:
+        InputError: matplotlib is missing.
+    """
+    figure = new_figure(6.4, 4.4)
     axes = figure.add_subplot()
     for number, recipe in enumerate(dict.fromkeys(each.recipe for each in trades)):
         own = [each for each in trades if each.recipe == recipe]
-        colour = COLOURS[number % len(COLOURS)]
+        colour, dash, _ = line_style(number)
         recalls, speeds = [each.recall for each in own], [each.queries_per_second for each in own]
-        label = f"{recipe} ({own[0].bytes_per_vector:.0f} bytes a vector)"
-        axes.plot(recalls, speeds, color=colour, marker="o", markersize=4, label=label)
+        label = literal(f"{recipe} ({own[0].bytes_per_vector:.0f} bytes a vector)")
+        axes.plot(recalls, speeds, color=colour, linestyle=dash, marker="o", markersize=4, label=label)
         best = [each for each in own if each.best]
         stars = [each.recall for each in best], [each.queries_per_second for each in best]
         axes.plot(*stars, color=colour, marker="*", markersize=13, linestyle="none", markeredgecolor="white")
     axes.set_yscale("log")
     axes.set_xlabel("recall@10 against exact search")
     axes.set_ylabel("queries per second, all at once")
-    axes.grid(color="0.9")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    finish_axes(axes)
     axes.legend(frameon=False, fontsize=9)
-    with atomic_file(output, "wb") as file:
-        figure.savefig(file, format="png", dpi=150, metadata={"Software": None})
+    return figure
 
 
-def require_picture(output: Path) -> None:
-    """Check, before long work, that a picture can be drawn there.
+NUMBERS = ("recall", "queries_per_second", "p50_ms", "p95_ms", "bytes_per_vector")
+
+
+def read_trades(file: Path) -> list["Trade"]:
+    """What ``ctl index tune --json`` printed, one object a line.
 
     Raises:
-        InputError: it cannot.
+        InputError: the file is missing, or a line is something else.
     """
-    if output.suffix.lower() != ".png":
-        raise InputError("the picture is a PNG: its name must end in .png", path=output)
-    require_writable(output)
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise InputError("pictures need matplotlib: pip install 'contrastive-text-learning[plots]'") from None
+    from retriever.index.tune import Trade
+
+    names = {each.name for each in fields(Trade)}
+    found = []
+    for line, values in read_json_objects(file):
+        if set(values) != names or not all(_is_measured(values[name]) for name in NUMBERS):
+            raise InputError(
+                "not what ctl index tune --json prints: a report is made of folders of results, run directories and that",
+                path=file,
+                line=line,
+            )
+        found.append(Trade(**values))
+    return found
+
+
+def _is_measured(value: Any) -> bool:  # noqa: ANN401  (any JSON value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0

@@ -11,7 +11,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 from retriever.errors import InputError
-from retriever.reporting.curves import COLOURS, DASHES, draw_curves, plot_runs, run_names
+from retriever.reporting.curves import draw_curves, plot_runs, run_names
+from retriever.reporting.figure import COLOURS, DASHES
 
 RUN = [
     {"step": 0, "dev": {"spearman_all": 70.0}, "best": True},

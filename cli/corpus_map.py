@@ -1,0 +1,54 @@
+"""``ctl map``."""
+
+from typing import TYPE_CHECKING
+
+from cli.output import print_line
+from cli.search import readable
+from retriever.config.report import MapConfig
+from retriever.errors import InputError
+
+if TYPE_CHECKING:
+    from retriever.index.opened import OpenIndex
+    from retriever.reporting.corpus_map import Marked
+
+
+def corpus_map(config: MapConfig) -> None:
+    """Draw an index's passages in the plane in which they spread most, and what is found for a question among them."""
+    from retriever.index.opened import OpenIndex
+    from retriever.index.sample import sample_vectors
+    from retriever.index.stored import stored_vectors
+    from retriever.reporting.corpus_map import draw_map
+    from retriever.reporting.figure import require_picture, write_png
+
+    require_picture(config.output)
+    opened, marked = (OpenIndex.open(config.index), None) if config.question is None else found(config)
+    vectors, _ = sample_vectors(stored_vectors(opened), config.sample, seed=config.seed)
+    write_png(draw_map(vectors, len(opened), marked), config.output)
+    print_line(str(config.output))
+
+
+def found(config: MapConfig) -> "tuple[OpenIndex, Marked]":
+    """The index, with the question and its hits."""
+    from retriever.index.stored import vectors_of
+    from retriever.reporting.corpus_map import Marked
+    from retriever.search.dense import DenseSearcher
+    from retriever.search.open import open_index
+
+    question = readable(config.question or "")
+    if not question.strip():
+        raise InputError("the question is empty")
+    searcher, opened = open_index(
+        config.index,
+        mode="dense",
+        model=config.model,
+        passage_model=config.passage_model,
+        device=config.device,
+        precision=config.precision,
+    )
+    if not isinstance(searcher, DenseSearcher):
+        raise TypeError(f"mode dense has a {type(searcher).__name__}")
+    (ranking,) = searcher.search([question], config.k)
+    passages = [opened[each] for each in ranking.ids]
+    titles = [each.title or each.text for each in passages]
+    (vector,) = searcher.encode([question])
+    return opened, Marked(question, vector, titles, vectors_of(opened, list(ranking.ids)))

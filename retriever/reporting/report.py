@@ -1,0 +1,208 @@
+"""What a report is made of: systems with their results, their comparisons, training runs, and what a reader has to be warned of."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retriever.data.files import read_json
+from retriever.data.metrics import METRICS_FILE
+from retriever.errors import InputError
+from retriever.evaluation.compare import Comparison, Method, compare_task, corrected
+from retriever.evaluation.items import Items
+from retriever.evaluation.results import RESULTS_FILE, tasks_of
+from retriever.evaluation.systems import System, read_seeds
+from retriever.protocols import Progress, no_progress
+from retriever.reporting.curves import run_names, seeds_of
+from retriever.reporting.trade_off import read_trades
+
+if TYPE_CHECKING:
+    from retriever.index.tune import Trade
+
+logger = logging.getLogger(__name__)
+
+LEVEL = 0.05
+"""A difference is called real where its corrected p-value is below this."""
+
+Task = tuple[str, str]
+"""Suite and task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that the page shows.
+
+    Attributes:
+        systems: with results; their names differ.
+        runs: name → directory of one training run.
+        trades: file → what ``ctl index tune`` measured.
+        method: of the comparisons.
+        comparisons: of each two systems, task and metric; corrected for the number of all of them.
+        items: of a task, system → its items, their values the mean over its seeds.
+        warnings: what makes columns not comparable.
+    """
+
+    systems: Sequence[System] = ()
+    runs: Mapping[str, Path] = field(default_factory=dict)
+    trades: "Mapping[str, Sequence[Trade]]" = field(default_factory=dict)
+    method: Method = field(default_factory=Method)
+    comparisons: Sequence[Comparison] = ()
+    items: Mapping[Task, Mapping[str, Items]] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    @property
+    def tasks(self) -> list[Task]:
+        """All tasks of all systems, by suite, each in the order in which it first occurs."""
+        found = dict.fromkeys(
+            each for system in self.systems for results in system.results for each in tasks_of(results)
+        )
+        suites = list(dict.fromkeys(suite for suite, _ in found))
+        return sorted(found, key=lambda each: suites.index(each[0]))
+
+    def having(self, task: Task) -> list[System]:
+        """The systems of which every seed has a task."""
+        suite, name = task
+        return [each for each in self.systems if all(name in seed.get(suite, {}) for seed in each.results)]
+
+    def best_of(self, task: Task, metric: str, names: Sequence[str]) -> str | None:
+        """The system that is better than each of the others, every one of these differences being real; None: there is no such."""
+        own = [each for each in self.comparisons if (each.suite, each.task, each.metric) == (*task, metric)]
+        beaten = {
+            (each.first, each.second) if each.difference.mean > 0 else (each.second, each.first)
+            for each in own
+            if each.corrected < LEVEL and each.difference.mean
+        }
+        return next(
+            (name for name in names if len(names) > 1 and all((name, other) in beaten for other in names if other != name)),
+            None,
+        )  # fmt: skip
+
+
+def read_report(
+    arguments: Sequence[tuple[str, Sequence[Path]]], method: Method, *, progress: Progress = no_progress
+) -> Report:
+    """Read whatever each argument is, and compare the systems.
+
+    Args:
+        arguments: name and folders (or a file) of each.
+        method: of the comparisons.
+        progress: advanced by each task.
+
+    Raises:
+        InputError: one is neither a folder of results nor a run directory nor what ``ctl index tune --json`` printed; a name or a run
+            twice; or damaged results.
+    """
+    systems: list[System] = []
+    runs: list[Path] = []
+    trades: dict[str, list[Trade]] = {}
+    for name, paths in arguments:
+        of_index = any(each.is_file() for each in paths)
+        if of_index:
+            trades |= {str(each): read_trades(each) for each in paths}
+        elif any([_holds_results(each) for each in paths]):
+            systems.append(System.read(name, paths))
+        elif Path(name) != paths[0]:
+            raise InputError(f"'{name}' names a training run, but only results have names", path=paths[0])
+        if not of_index:
+            runs += [seed for each in paths for seed in seeds_of(each) if (seed / METRICS_FILE).exists()]
+    names = [each.name for each in systems]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two systems are called '{name}': name them, as in NAME=FOLDER")
+    report = Report(
+        systems=systems,
+        runs=dict(zip(run_names(runs), runs, strict=True)) if runs else {},
+        trades=trades,
+        method=method,
+    )
+    return _compared(report, progress)
+
+
+def _holds_results(folder: Path) -> bool:
+    """Whether it is a folder of results; False: a training run, whose own results.json is another one."""
+    if not folder.is_dir():
+        raise InputError("no such file or folder", path=folder)
+    is_run = any((each / METRICS_FILE).exists() for each in seeds_of(folder))
+    if not (folder / RESULTS_FILE).exists():
+        if is_run:
+            return False
+        raise InputError(
+            "neither results (ctl eval … --output writes them) nor a training run with metrics", path=folder
+        )
+    found = read_json(folder / RESULTS_FILE) if is_run else None
+    return not is_run or (isinstance(found, dict) and isinstance(found.get("model"), dict))
+
+
+def _compared(report: Report, progress: Progress) -> Report:
+    """With the items of all tasks, the comparisons that can be made, and a warning for each that cannot."""
+    made: list[Comparison] = []
+    items: dict[Task, dict[str, Items]] = {}
+    warnings: list[str] = []
+    with progress(len(report.tasks), "compare") as advance:
+        for suite, task in report.tasks:
+            having = report.having((suite, task))
+            if missing := [each.name for each in report.systems if each not in having]:
+                warnings.append(f"{suite}/{task}: no results of {', '.join(missing)}")
+            warnings += differences(having, suite, task)
+            seeds = {each.name: read_seeds(each, suite, task) for each in having}  # damaged ones are an error
+            items[suite, task] = {
+                name: mean for name, each in seeds.items() if (mean := over_seeds(each)) is not None
+            }
+            if len(having) > 1:
+                try:
+                    made += list(compare_task(having, suite, task, report.method))
+                except InputError as error:
+                    warnings.append(f"not compared: {error.message}")
+            advance(1)
+    for each in warnings:
+        logger.warning("%s", each)
+    return replace(report, comparisons=corrected(made) if made else (), items=items, warnings=warnings)
+
+
+def over_seeds(seeds: Sequence[Items | None]) -> Items | None:
+    """Items whose values are the mean over a system's seeds, of those items and metrics that all seeds have; None: there are none."""
+    there = [each for each in seeds if each is not None]
+    if not there or len(there) < len(seeds):
+        return None
+    shared = set.intersection(*(set(each.ids) for each in there))
+    order = [each for each in there[0].ids if each in shared]
+    matched = [each.matched(order) for each in there] if len(there) > 1 else there
+    names = [name for name in matched[0].values if all(name in each.values for each in matched)]
+    values = {name: np.mean([each.values[name] for each in matched], axis=0) for name in names}
+    return Items(tuple(order), values) if order else None
+
+
+def differences(systems: Sequence[System], suite: str, task: str) -> list[str]:
+    """In words, what of the policies, the data and the versions of a task is not the same everywhere."""
+    found = []
+    for kind in ("policy", "data", "versions"):
+        keys = differing_keys(list(columns_of(systems, kind, suite, task).values()))
+        if kind == "data":
+            keys = [key for key in keys if key.endswith("sha256") and key != "index_sha256"]
+        if keys:
+            found.append(f"{suite}/{task}: not the same {kind} everywhere ({', '.join(keys)})")
+    return found
+
+
+def columns_of(systems: Sequence[System], kind: str, suite: str, task: str) -> dict[str, Mapping[str, Any]]:
+    """System, or one of its seeds → what its results say of a task's policy, data or versions."""
+    return {
+        column_name(system, folder): results[kind][suite][task]
+        for system in systems
+        for folder, results in zip(system.folders, system.results, strict=True)
+        if task in results.get(suite, {})
+    }
+
+
+def column_name(system: System, folder: Path) -> str:
+    """What a column of one seed is called."""
+    return system.name if len(system.folders) == 1 else f"{system.name}: {folder}"
+
+
+def differing_keys(columns: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Keys that do not have one value in all columns."""
+    keys = dict.fromkeys(key for each in columns for key in each)
+    return [key for key in keys if any(each.get(key) != columns[0].get(key) for each in columns)]
