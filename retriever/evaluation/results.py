@@ -100,7 +100,7 @@ def stored_metrics(folder: Path, evaluation: Evaluation, *, replace: bool = Fals
 def write_results(
     folder: Path,
     evaluation: Evaluation,
-    metrics: Mapping[str, float | int | None],
+    metrics: Mapping[str, object],
     items: Iterable[Mapping[str, object]] = (),
 ) -> None:
     """Put a task's results beside those that the folder holds; what was there of the task is replaced.
@@ -111,7 +111,7 @@ def write_results(
     Args:
         folder: made if missing.
         evaluation: what was evaluated, and how.
-        metrics: of the task; NaN becomes null.
+        metrics: of the task: numbers, or lists of them (a spectrum); NaN becomes null.
         items: streamed; each has ``id``, may have ``text`` for people, and the rest are numbers, a metric's value on the scale of the
             metric, so that their mean is the metric's (or ``predicted`` and ``gold``, of which a correlation is one). None of them: the
             task has no items, and ``ctl compare`` has nothing to test.

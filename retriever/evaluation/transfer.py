@@ -5,12 +5,15 @@ Folds, grids and features are those of senteval/tools/validation.py and mrpc.py 
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retriever.choices import Precision
+from retriever.config.results import INTERVALS
 from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
 from retriever.evaluation.logistic_regression import (
@@ -33,6 +36,7 @@ GRID = tuple(2.0**power for power in range(-2, 4))
 TEST_GRID = tuple(2.0**power for power in range(-1, 6))
 """The same where there is a test split and no dev split."""
 SEVEN = ("mr", "cr", "subj", "mpqa", "sst2", "trec", "mrpc")
+"""Of which SentEval's users give the average."""
 
 Embed = Callable[[Sequence[LabelledText]], Labelled]
 
@@ -80,6 +84,16 @@ class TransferResult:
             "majority": self.majority,
             "items": len(self.correct),
         }
+
+    def items(self, task: TransferTask) -> Iterator[dict[str, object]]:
+        """For each test item of the task ``SPLIT:NUMBER`` (from 1; ``all`` in cross-validation), its text, and 100 if correct, else 0."""
+        split, tested = ("test", task.test) if task.test else ("all", task.train)
+        for number, (item, correct) in enumerate(zip(tested, self.correct.tolist(), strict=True), start=1):
+            yield {
+                "id": f"{split}:{number}",
+                "text": " | ".join(_texts(item)),
+                "accuracy": 100.0 * correct,
+            }
 
 
 def evaluate_transfer(
@@ -156,16 +170,48 @@ def _require_known_labels(task: TransferTask, known: set[str]) -> None:
             )
 
 
-def average_of_seven(results: Mapping[str, TransferResult]) -> float | None:
-    """The mean accuracy of MR, CR, SUBJ, MPQA, SST-2, TREC and MRPC, as papers print it; None unless all seven are there."""
-    known = {_plain_name(name): result.accuracy for name, result in results.items()}
-    return float(np.mean([known[name] for name in SEVEN])) if known.keys() >= set(SEVEN) else None
+def average_of_seven(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, float | int] | None:
+    """The mean accuracy of MR, CR, SUBJ, MPQA, SST-2, TREC and MRPC, as papers print it; None: not all seven are there, once each.
+
+    Args:
+        tasks: task → metrics.
+    """
+    found = [(task_of_seven(name), metrics["accuracy"]) for name, metrics in tasks.items()]
+    accuracies = {known: accuracy for known, accuracy in found if known is not None}
+    if len(accuracies) < len(SEVEN) or sum(known is not None for known, _ in found) > len(SEVEN):
+        return None
+    return {"accuracy": float(np.mean(list(accuracies.values()))), "tasks": len(SEVEN)}
 
 
-def _plain_name(name: str) -> str:
-    """``SST-2`` and ``sst`` → sst2."""
+def task_of_seven(name: str) -> str | None:
+    """Which of ``SEVEN`` a data set is by its name: sst2 of ``SST-2`` and ``sst``."""
     plain = name.lower().replace("-", "").replace("_", "")
-    return "sst2" if plain == "sst" else plain
+    plain = "sst2" if plain == "sst" else plain
+    return plain if plain in SEVEN else None
+
+
+def protocol_of(task: TransferTask, folds: int) -> str:
+    """How the test items and C are chosen."""
+    if not task.test:
+        return f"{folds} folds, in each {folds} that choose C"
+    return "test split; dev chooses C" if task.dev else f"test split; {folds} folds of train choose C"
+
+
+def transfer_policy(
+    task: TransferTask, *, folds: int, seed: int, precision: Precision, max_length: int
+) -> dict[str, object]:
+    """Every choice that moves a number, as it stands in results; precision and length are the encoder's."""
+    return {
+        "accuracy": "times 100, of the test items; in cross-validation of all out-of-fold predictions together",
+        "classifier": "logistic regression of scikit-learn (L2, lbfgs) on embeddings as they are; pairs: |u − v|, u ∘ v",
+        "protocol": protocol_of(task, folds),
+        "grid_of_c": list(TEST_GRID if task.test and not task.dev else GRID),
+        "folds": folds,
+        "seed": seed,
+        "intervals": f"{INTERVALS} over the test items",
+        "precision": precision,
+        "max_length": max_length,
+    }
 
 
 def _texts(item: LabelledText) -> list[str]:
@@ -212,23 +258,20 @@ def _evaluate(task: TransferTask, embed: Embed, folds: int, seed: int, advance: 
     order = _sentevals_order(task.train)
     train = embed(task.train).rows(order)
     if not task.test:
-        protocol = f"{folds} folds, in each {folds} that choose C"
         back = np.argsort(order)  # to the order of the file
         predicted, dev, chosen = _nested(train, folds, seed, advance)
-        return _result(protocol, predicted[back], train.labels[back], dev, chosen)
+        return _result(protocol_of(task, folds), predicted[back], train.labels[back], dev, chosen)
     test = embed(task.test)
     if untested := sorted({*train.labels.tolist()} - {*test.labels.tolist()}):
         logger.warning("%s: no test item has the label '%s'", task.name, "', '".join(untested))
     if task.dev:
-        protocol = "test split; dev chooses C"
         c, dev = best_of(GRID, grid_accuracies(train, embed(task.dev), GRID))
         advance(len(GRID))
     else:
-        protocol = f"test split; {folds} folds of train choose C"
         c, dev = choose_by_folds(train, TEST_GRID, folds, seed, advance)
     predicted = predict(train, test.features, c)
     advance(1)
-    return _result(protocol, predicted, test.labels, dev, [c])
+    return _result(protocol_of(task, folds), predicted, test.labels, dev, [c])
 
 
 def _nested(
