@@ -20,7 +20,6 @@ Metrics = dict[str, dict[str, Any]]
 
 SUITE = "sts"
 AVERAGE = "average"
-COUNTS = ("pairs", "nan_similarities")
 COLUMNS = (
     "spearman_all",
     "spearman_all_low",
@@ -119,7 +118,7 @@ def sts_metrics(
         if task.name in found:
             continue
         result = score_sts(encode, task, similarity=config.similarity)
-        found[task.name] = result.metrics | {name: int(result.metrics[name]) for name in COUNTS}
+        found[task.name] = result.metrics
         if config.output is not None:
             write_results(config.output, evaluations[task.name], found[task.name], result.items())
     found = {task.name: found[task.name] for task in tasks.values()}

@@ -51,7 +51,7 @@ def read_tasks(config: EvalTransferConfig, files: "list[TransferFiles]") -> "dic
     """The tasks, each such that a classifier can be trained and tested: before a model is loaded and anything encoded."""
     from retriever.data.transfer import read_transfer_task
     from retriever.evaluation.logistic_regression import require_sklearn
-    from retriever.evaluation.transfer import require_usable
+    from retriever.evaluation.transfer_task import require_usable
 
     require_sklearn()
     tasks = [read_transfer_task(each) for each in files]

@@ -129,7 +129,7 @@ def score_sts(encode: EncodeTexts, task: StsTask, *, similarity: StsSimilarity =
             f"{name}_mean": float(np.mean(by_subset)),
             f"{name}_wmean": float(np.average(by_subset, weights=sizes)),
         }
-    counts = {"pairs": float(len(all_pairs)), "nan_similarities": float(undefined)}
+    counts = {"pairs": len(all_pairs), "nan_similarities": undefined}
     return StsResult({**metrics, **counts}, predicted, task)
 
 

@@ -26,10 +26,10 @@ from retriever.evaluation.logistic_regression import (
     predict,
     require_sklearn,
 )
+from retriever.evaluation.transfer_task import FOLDS, require_usable, texts_of
 from retriever.protocols import EncodeTexts, Progress, no_progress
 from retriever.records import LabelledText, TransferTask
 
-FOLDS = 10
 SEED = 1111
 GRID = tuple(2.0**power for power in range(-2, 4))
 """Values of C, the inverse of the L2 penalty, of the nested protocol and of the one with a dev split."""
@@ -91,7 +91,7 @@ class TransferResult:
         for number, (item, correct) in enumerate(zip(tested, self.correct.tolist(), strict=True), start=1):
             yield {
                 "id": f"{split}:{number}",
-                "text": " | ".join(_texts(item)),
+                "text": " | ".join(texts_of(item)),
                 "accuracy": 100.0 * correct,
             }
 
@@ -133,41 +133,6 @@ def evaluate_transfer(
         with progress(_classifiers(task, folds), f"classify {task.name}") as advance:
             results[task.name] = _evaluate(task, embed, folds, seed, advance)
     return results
-
-
-def require_usable(task: TransferTask, folds: int = FOLDS) -> None:
-    """Raise InputError unless a classifier can be trained on a task, chosen and tested; see ``evaluate_transfer``."""
-    items = [*task.train, *task.dev, *task.test]
-    if any(not text.strip() for item in items for text in _texts(item)):
-        raise InputError(f"task '{task.name}' has an empty text")
-    if len({item.second is None for item in items}) > 1:
-        raise InputError(f"task '{task.name}' has pairs of texts beside single texts")
-    if task.dev and not task.test:
-        raise InputError(f"task '{task.name}' has a dev split and no test split")
-    sizes = Counter(item.label for item in task.train)
-    if len(sizes) < 2:
-        found = (
-            f"no item has a label but '{next(iter(sizes))}'" if sizes else "there are no items to train on"
-        )
-        raise InputError(f"task '{task.name}': {found}; a classifier needs two classes")
-    _require_known_labels(task, set(sizes))
-    label, size = min(sizes.items(), key=lambda each: each[1])
-    least = 1 if task.dev else folds if task.test else folds + 2
-    if size < least:
-        inside = "" if task.test else f" and {folds} inside each"
-        raise InputError(
-            f"task '{task.name}': {folds} folds{inside} need {least} items of each label, and '{label}' has {size}: "
-            "leave out or merge small classes, or lower the number of folds"
-        )
-
-
-def _require_known_labels(task: TransferTask, known: set[str]) -> None:
-    """Every class of dev and test must be one of train's."""
-    for split, items in (("dev", task.dev), ("test", task.test)):
-        if unknown := sorted({item.label for item in items} - known):
-            raise InputError(
-                f"task '{task.name}': train has no item with the label '{unknown[0]}' of {split}"
-            )
 
 
 def average_of_seven(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, float | int] | None:
@@ -214,16 +179,12 @@ def transfer_policy(
     }
 
 
-def _texts(item: LabelledText) -> list[str]:
-    return [item.first] if item.second is None else [item.first, item.second]
-
-
 def _embedder(encode: EncodeTexts, tasks: Sequence[TransferTask]) -> Embed:
     """Encode every distinct text of the tasks once. Returns a function from items to their features and labels."""
     rows: dict[str, int] = {}
     for task in tasks:
         for item in (*task.train, *task.dev, *task.test):
-            for text in _texts(item):
+            for text in texts_of(item):
                 rows.setdefault(text, len(rows))
     embeddings = np.asarray(encode(list(rows)))  # (texts, D)
     if embeddings.ndim != 2 or len(embeddings) != len(rows):
@@ -250,7 +211,7 @@ def _classifiers(task: TransferTask, folds: int) -> int:
 
 def _sentevals_order(items: Sequence[LabelledText]) -> NDArray[np.int64]:
     """Rows by words, then label: how SentEval sorts its items before it makes folds of them."""
-    words = [[len(text.split()) for text in _texts(item)] for item in items]
+    words = [[len(text.split()) for text in texts_of(item)] for item in items]
     return np.array(sorted(range(len(items)), key=lambda row: (words[row], items[row].label)))
 
 
