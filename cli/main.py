@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import compare, data, fusion, index, info, mine, plot, search, train
+from cli import card, compare, data, fusion, index, info, mine, plot, search, train
 from cli import eval as evaluation
 from cli.logs import configure_logs
 from cli.options import add_command, add_group
@@ -44,6 +44,7 @@ add_command(app, "tune-fusion", fusion.tune_fusion)
 add_command(app, "search", search.search)
 app.add_typer(evaluation.app, name="eval", short_help=evaluation.HELP)
 add_command(app, "compare", compare.compare)
+add_command(app, "card", card.card)
 add_command(app, "plot", plot.plot)
 add_command(app, "info", info.info)
 
