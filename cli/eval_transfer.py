@@ -39,12 +39,12 @@ def transfer(config: EvalTransferConfig, as_json: bool = False) -> None:
     metrics, policies = transfer_metrics(config, model, tasks, evaluations)
     if as_json:
         print_json(transfer_results(metrics, policies, evaluations))
-        return
-    rows: list[list[Cell]] = [
-        [name, *(found.get(each) for each in COLUMNS), policies.get(name, {}).get(PROTOCOL)]
-        for name, found in metrics.items()
-    ]
-    print_table(SUITE, HEADINGS, rows)
+    else:
+        rows: list[list[Cell]] = [
+            [name, *(found.get(each) for each in COLUMNS), policies.get(name, {}).get(PROTOCOL)]
+            for name, found in metrics.items()
+        ]
+        print_table(SUITE, HEADINGS, rows)
 
 
 def read_tasks(config: EvalTransferConfig, files: "list[TransferFiles]") -> "dict[str, TransferTask]":
