@@ -236,6 +236,10 @@ def _require_writable(folder: Path) -> None:
         require_new_folder(folder)
     elif not os.access(folder, os.W_OK):
         raise InputError("cannot write here: not permitted", path=folder)
+    elif (folder / "environment.json").is_file():  # its results.json would say that it is finished
+        raise InputError(
+            "is a run that is not finished: choose another --output, or --resume it", path=folder
+        )
 
 
 def _differing(found: Mapping[str, Any], evaluation: Evaluation) -> list[str]:

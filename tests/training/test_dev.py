@@ -123,3 +123,13 @@ def test_dpr_reports_ranks_with_those_of_every_question(plain_folder, tmp_path, 
     assert results["policy"]["dev_pool"]["questions"]["pool"] == 40
     model = DualEncoder.load(run, device="cpu", precision="fp32")
     assert results["model"]["fingerprint"] == model.fingerprint
+
+
+def test_results_do_not_make_a_begun_run_look_finished(sts, plain_folder, tmp_path, capsys) -> None:
+    run = simcse(tmp_path, plain_folder, "run", dev=sts)
+    (run / "results.json").unlink()
+    flags = ["--model", str(run), "--output", str(run), *FLAGS]
+    assert main(["eval", "sts", str(sts), *flags]) == 2
+    expected = f"error: {run}: is a run that is not finished: choose another --output, or --resume it\n"
+    assert capsys.readouterr().err.endswith(expected)
+    assert not (run / "results.json").exists()
