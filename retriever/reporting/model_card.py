@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Settings = Mapping[TextRole | None, EncoderSettings]
 
 README = "README.md"
+BESIDE = ("majority", "dev_accuracy")
+"""Numbers of a task that are no result of the model on it."""
 MARK = "<!-- written by ctl, sha256 of the rest: {} -->\n"
 TASK_TYPES = {"sts": "semantic-similarity", "transfer": "text-classification",
               "retrieval": "information-retrieval", "dev_pool": "information-retrieval"}  # fmt: skip
@@ -117,7 +119,7 @@ def _model_index(results: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, obj
         metrics = [
             {"type": metric, "value": value, "name": metric}
             for metric, value in _shown(each["metrics"])
-            if isinstance(value, float)
+            if isinstance(value, float) and metric not in BESIDE
         ]
         if metrics:
             yield {
