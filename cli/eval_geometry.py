@@ -1,12 +1,13 @@
 """``ctl eval geometry``."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import isnan
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cli.encoders import about, load_encoder
 from cli.output import Cell, print_json, print_table
 from cli.progress import make_progress
 from cli.results import results_object
@@ -19,11 +20,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from retriever.encoding.encoder import Encoder
-    from retriever.evaluation.embedding_space import Geometry, Measured
+    from retriever.evaluation.embedding_space import Geometry
+    from retriever.evaluation.results import Evaluation
     from retriever.records import Passage
+
+Pairs = Sequence[tuple["Passage", "Passage"]]
+Metrics = dict[str, Any]
 
 logger = logging.getLogger(__name__)
 
+SUITE = "geometry"
 POLICY = {
     "alignment": "STS pairs with a score above 4, squared distance (SimCSE)",
     "uniformity": "t = 2, all pairs of texts; a text that occurs twice counts twice",
@@ -41,14 +47,15 @@ def geometry(config: EvalGeometryConfig, as_json: bool = False) -> None:
     """Where a model puts texts, without labels: alignment, uniformity, anisotropy, spectrum, hubness and lengths; models side by side."""
     require_models(config.model)
     texts, total, positives = texts_of(config)
-    measured: list[Geometry] = []
+    measured: list[Metrics] = []
     for name in config.model:
-        found, description = measure(config, name, texts, positives)
-        measured.append(found)
+        model = load(config, name)
+        evaluation = geometry_evaluation(config, model, texts, positives)
+        measured.append(geometry_metrics(config, model, evaluation, (texts, total, positives)))
         if as_json:
-            print_json(geometry_results(config, description, found, total))
+            print_json(geometry_results(evaluation, measured[-1]))
     if not as_json:
-        show(config, measured, total)
+        show(config, measured)
 
 
 def require_models(names: "Sequence[str]") -> None:
@@ -97,32 +104,71 @@ def read_sentences(path: Path) -> Iterator[str]:
 
 def load(config: EvalGeometryConfig, name: str) -> "Encoder":
     """One of the models, which has to embed what is measured."""
-    from retriever.encoding.encoder import Encoder
-
-    model = Encoder.load(
-        name,
-        pooling=config.pooling,
-        max_length=config.max_length,
-        device=config.device,
-        precision=config.precision,
-    )
-    logger.info("%s", model.describe())
+    model = load_encoder(config, name)
     if config.passages is not None and model.settings.role == "query":
         raise InputError(f"model '{name}' is one of two encoders and embeds questions only, no passages")
     return model
 
 
-def measure(
+def geometry_evaluation(
+    config: EvalGeometryConfig, model: "Encoder", texts: "Sequence[Passage]", positives: Pairs
+) -> "Evaluation":
+    """What is measured, and how: of which texts in which order, and of which pairs."""
+    from retriever.data.hashes import add_text
+    from retriever.evaluation.results import Evaluation
+
+    digest = sha256()
+    for part in (texts, [side for pair in positives for side in pair]):
+        digest.update(len(part).to_bytes(8, "big"))
+        for each in part:
+            add_text(digest, each.title)
+            add_text(digest, each.text)
+    sources = {"sts": config.sts, "sentences": config.sentences, "passages": config.passages}
+    task = next(each for each in (config.passages, config.sentences, config.sts) if each is not None)
+    return Evaluation(
+        suite=SUITE,
+        task=task.resolve().stem,
+        policy={
+            **POLICY,
+            "sample": config.sample,
+            "seed": config.seed,
+            "precision": model.precision,
+            "max_length": model.settings.max_length,
+        },
+        model=about(model),
+        data={
+            **{name: str(path) for name, path in sources.items() if path is not None},
+            "sha256": digest.hexdigest(),
+        },
+    )
+
+
+def geometry_metrics(
     config: EvalGeometryConfig,
-    name: str,
-    texts: "Sequence[Passage]",
-    positives: "Sequence[tuple[Passage, Passage]]",
-) -> "tuple[Geometry, str]":
-    """The geometry of a model's embeddings, whose lengths are those before normalisation, and what the model says of itself."""
+    model: "Encoder",
+    evaluation: "Evaluation",
+    measured: "tuple[Sequence[Passage], int, Pairs]",
+) -> Metrics:
+    """The metrics, those that --output has already or new ones."""
+    from retriever.evaluation.results import stored_metrics, write_results
+
+    stored = config.output and stored_metrics(config.output, evaluation, replace=config.replace)
+    if stored:
+        return stored
+    texts, total, positives = measured
+    metrics = metrics_of(measure(config, model, texts, positives), total)
+    if config.output is not None:
+        write_results(config.output, evaluation, metrics)
+    return metrics
+
+
+def measure(
+    config: EvalGeometryConfig, model: "Encoder", texts: "Sequence[Passage]", positives: Pairs
+) -> "Geometry":
+    """The geometry of a model's embeddings, whose lengths are those before normalisation."""
     from retriever.encoding.dual_encoder import format_passages
     from retriever.evaluation.embedding_space import measure_geometry
 
-    model = load(config, name)
     model.settings = replace(model.settings, normalize=False)
 
     def embed(texts: "Sequence[Passage]") -> "NDArray[np.float32]":
@@ -130,14 +176,12 @@ def measure(
         role: TextRole | None = None if config.passages is None else "passage"
         return model.encode(*joined, role=role, progress=make_progress())
 
-    return measure_geometry(embed, texts, positives), model.describe()
+    return measure_geometry(embed, texts, positives)
 
 
-def geometry_results(
-    config: EvalGeometryConfig, model: str, found: "Geometry", total: int
-) -> dict[str, object]:
-    """The JSON of results of one model."""
-    values: dict[str, object] = {
+def metrics_of(found: "Geometry", total: int) -> Metrics:
+    """Counts, each measure beside the ends of its interval if it has one, and the spectrum."""
+    values: Metrics = {
         "texts": found.texts,
         "texts_in_file": total,
         "distinct_texts": found.distinct_texts,
@@ -148,18 +192,21 @@ def geometry_results(
         values[name] = each.value
         if each.low is not None:
             values |= {f"{name}_low": each.low, f"{name}_high": each.high}
-    sources = {"sts": config.sts, "sentences": config.sentences, "passages": config.passages}
-    task = config.passages or config.sentences or config.sts
+    return values | {"singular_values": found.singular_values}
+
+
+def geometry_results(evaluation: "Evaluation", metrics: Metrics) -> dict[str, object]:
+    """The JSON of results of one model."""
     return results_object(
-        "geometry",
-        {task.stem if task is not None else "": values | {"singular_values": found.singular_values}},
-        policy={**POLICY, "sample": config.sample, "seed": config.seed},
-        model=model,
-        data={name: str(path) for name, path in sources.items() if path is not None},
+        SUITE,
+        {evaluation.task: metrics},
+        policy=evaluation.policy,
+        model=evaluation.model,
+        data=evaluation.data,
     )
 
 
-def show(config: EvalGeometryConfig, measured: "Sequence[Geometry]", total: int) -> None:
+def show(config: EvalGeometryConfig, measured: Sequence[Metrics]) -> None:
     """A row a measure, the models side by side."""
     from retriever.evaluation.embedding_space import MEANINGS
 
@@ -170,16 +217,21 @@ def show(config: EvalGeometryConfig, measured: "Sequence[Geometry]", total: int)
     for name in MEANINGS:
         cells: list[Cell] = [name]
         for each in measured:
-            cells += cells_of(each.measures.get(name))
+            cells += cells_of(each, name)
         if any(cell is not None for cell in cells[1:]):
             rows.append([*cells, MEANINGS[name]])
     first = measured[0]
-    title = f"{first.texts:,} of {total:,} texts ({first.distinct_texts:,} different), {first.positive_pairs:,} positive pairs"
+    title = (
+        f"{first['texts']:,} of {first['texts_in_file']:,} texts ({first['distinct_texts']:,} different), "
+        f"{first['positive_pairs']:,} positive pairs"
+    )
     print_table(title, [*columns, "meaning"], rows)
 
 
-def cells_of(measured: "Measured | None") -> list[Cell]:
+def cells_of(metrics: Mapping[str, Any], name: str) -> list[Cell]:
     """Value and interval; skewness of hubs is not defined where all texts are one point."""
-    if measured is None:
+    if name not in metrics:
         return [None, None, None]
-    return ["undefined" if isnan(measured.value) else measured.value, measured.low, measured.high]
+    value = metrics[name]
+    low, high = (metrics.get(f"{name}_{end}") for end in ("low", "high"))
+    return ["undefined" if value is None or value != value else value, low, high]

@@ -1,15 +1,13 @@
 """``ctl eval sts``."""
 
-import json
-import logging
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.encoders import about, load_encoder
 from cli.output import Cell, print_json, print_table
 from cli.progress import make_progress
-from cli.results import INTERVALS, results_object
+from cli.results import results_object
 from retriever.config.evaluation import EvalStsConfig
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ Metrics = dict[str, dict[str, Any]]
 
 SUITE = "sts"
 AVERAGE = "average"
-COUNTS = ("pairs", "nan_similarities")
 COLUMNS = (
     "spearman_all",
     "spearman_all_low",
@@ -34,22 +31,11 @@ COLUMNS = (
 )
 HEADINGS = ("task", "spearman_all", "95 % from", "to", *COLUMNS[3:])
 
-logger = logging.getLogger(__name__)
-
 
 def sts(config: EvalStsConfig, as_json: bool = False) -> None:
     """Compare a model's similarities with people's on STS data: Spearman and Pearson correlation, times 100."""
-    from retriever.encoding.encoder import Encoder
-
     tasks = read_tasks(config.data)
-    model = Encoder.load(
-        config.model,
-        pooling=config.pooling,
-        max_length=config.max_length,
-        device=config.device,
-        precision=config.precision,
-    )
-    logger.info("%s", model.describe())
+    model = load_encoder(config, config.model)
     evaluations = sts_evaluations(config, model, tasks)
     metrics = sts_metrics(config, model, tasks, evaluations)
     show_sts(config, metrics, evaluations, as_json=as_json)
@@ -72,14 +58,16 @@ def sts_evaluations(
     """Task → what is evaluated, and how."""
     from retriever.data.sts import task_sha256
     from retriever.evaluation.results import Evaluation
+    from retriever.evaluation.sts import sts_policy
 
-    about = {"name": model.name, "fingerprint": model.fingerprint, "description": model.describe()}
+    facts = about(model)
+    policy = sts_policy(config.similarity, precision=model.precision, max_length=model.settings.max_length)
     return {
         task.name: Evaluation(
             suite=SUITE,
             task=task.name,
-            policy=sts_policy(config, model),
-            model=about,
+            policy=policy,
+            model=facts,
             data={"path": str(path), "sha256": task_sha256(task), "subsets": list(task.subsets)},
         )
         for path, task in tasks.items()
@@ -116,7 +104,8 @@ def sts_metrics(
 ) -> Metrics:
     """The metrics of each task, in the order given, and the average of the seven when all are there."""
     from retriever.evaluation.results import stored_metrics, write_results
-    from retriever.evaluation.sts import EncodeOnce, score_sts, seven_task_average
+    from retriever.evaluation.sts import score_sts, seven_task_average, task_of_seven
+    from retriever.evaluation.suite import EncodeOnce, keep_average
 
     found: Metrics = {}
     for name, each in evaluations.items():  # all of them first: a refusal comes before hours of encoding
@@ -129,53 +118,12 @@ def sts_metrics(
         if task.name in found:
             continue
         result = score_sts(encode, task, similarity=config.similarity)
-        found[task.name] = result.metrics | {name: int(result.metrics[name]) for name in COUNTS}
+        found[task.name] = result.metrics
         if config.output is not None:
             write_results(config.output, evaluations[task.name], found[task.name], result.items())
     found = {task.name: found[task.name] for task in tasks.values()}
-    average = seven_task_average(found) if config.output is None else kept_average(config.output, evaluations)
+    if config.output is None:
+        average = seven_task_average(found)
+    else:
+        average = keep_average(config.output, SUITE, AVERAGE, known=task_of_seven, average=seven_task_average)
     return found if average is None else {**found, AVERAGE: average}
-
-
-def kept_average(folder: Path, evaluations: "Mapping[str, Evaluation]") -> dict[str, Any] | None:
-    """The average over the seven tasks that the folder holds by now, whichever command evaluated them; written there, too.
-
-    It is null where some of them were evaluated by another policy than the others.
-    """
-    from retriever.evaluation.results import Evaluation, read_results, write_results
-    from retriever.evaluation.sts import seven_task_average, task_of_seven
-
-    results = read_results(folder)
-    seven = [name for name in results[SUITE] if task_of_seven(name)]
-    average: dict[str, Any] | None = seven_task_average({name: results[SUITE][name] for name in seven})
-    if average is None:
-        return None
-    policy, *others = [results["policy"][SUITE][name] for name in seven]
-    if any(each != policy for each in others):
-        logger.warning("the seven tasks were not evaluated by one policy: no average")
-        average = dict.fromkeys(average)
-    hashes = [results["data"][SUITE][name]["sha256"] for name in seven]
-    evaluation = Evaluation(
-        suite=SUITE,
-        task=AVERAGE,
-        policy={**policy, "average": "unweighted mean over seven tasks"},
-        model=next(iter(evaluations.values())).model,
-        data={"sha256": sha256(json.dumps(hashes).encode()).hexdigest(), "tasks": seven},
-    )
-    write_results(folder, evaluation, average)
-    return average
-
-
-def sts_policy(config: EvalStsConfig, model: "Encoder") -> dict[str, object]:
-    """Every choice that moves a number."""
-    from retriever.evaluation.sts import HEADLINE
-
-    return {
-        "similarity": config.similarity,
-        "headline": HEADLINE,
-        "correlations": "times 100; all: over the pairs of all subsets; mean, wmean: over the subsets' own values",
-        "similarity_that_is_no_number": "counts as 0",
-        "intervals": INTERVALS,
-        "precision": model.precision,
-        "max_length": model.settings.max_length,
-    }

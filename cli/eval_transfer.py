@@ -1,8 +1,10 @@
 """``ctl eval transfer``."""
 
-import logging
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from cli.encoders import about, load_encoder
 from cli.output import Cell, print_json, print_table
 from cli.progress import make_progress
 from cli.results import results_object
@@ -11,101 +13,133 @@ from retriever.config.evaluation import EvalTransferConfig
 if TYPE_CHECKING:
     from retriever.data.transfer import TransferFiles
     from retriever.encoding.encoder import Encoder
-    from retriever.evaluation.transfer import TransferResult
+    from retriever.evaluation.results import Evaluation
+    from retriever.records import TransferTask
 
-logger = logging.getLogger(__name__)
+Metrics = dict[str, dict[str, Any]]
+"""Task → metric → value."""
 
-COLUMNS = ("task", "accuracy", "95 % from", "to", "majority", "items", "protocol")
-AVERAGE = "average of 7"
+SUITE = "transfer"
+AVERAGE = "average_of_seven"
+PROTOCOL, CHOSEN = "protocol", "chosen_c"
+BY_TASK = (PROTOCOL, "grid_of_c", CHOSEN)
+"""What of the policy differs from task to task."""
+COLUMNS = ("accuracy", "accuracy_low", "accuracy_high", "majority", "items")
+HEADINGS = ("task", "accuracy", "95 % from", "to", *COLUMNS[3:], "protocol")
 
 
 def transfer(config: EvalTransferConfig, as_json: bool = False) -> None:
     """Train a linear classifier on a model's frozen embeddings, task by task, and measure its accuracy, times 100."""
     from retriever.data.transfer import find_transfer_tasks
-    from retriever.evaluation.transfer import average_of_seven
 
     files = find_transfer_tasks(config.data)
-    results, model = evaluate(config, files)
-    average = average_of_seven(results)
+    tasks = read_tasks(config, files)
+    model = load_encoder(config, config.model)
+    evaluations = transfer_evaluations(config, model, files, tasks)
+    metrics, policies = transfer_metrics(config, model, tasks, evaluations)
     if as_json:
-        print_json(transfer_results(config, files, model, results, average))
-        return
-    rows = [task_row(name, result) for name, result in results.items()]
-    if average is not None:
-        rows.append([AVERAGE, average, *[None] * (len(COLUMNS) - 2)])
-    print_table("transfer", COLUMNS, rows)
+        print_json(transfer_results(metrics, policies, evaluations))
+    else:
+        rows: list[list[Cell]] = [
+            [name, *(found.get(each) for each in COLUMNS), policies.get(name, {}).get(PROTOCOL)]
+            for name, found in metrics.items()
+        ]
+        print_table(SUITE, HEADINGS, rows)
 
 
-def evaluate(
-    config: EvalTransferConfig, files: "list[TransferFiles]"
-) -> "tuple[dict[str, TransferResult], Encoder]":
-    """Task → result, in the order of the command line; every file is read and checked before the model is loaded."""
+def read_tasks(config: EvalTransferConfig, files: "list[TransferFiles]") -> "dict[str, TransferTask]":
+    """The tasks, each such that a classifier can be trained and tested: before a model is loaded and anything encoded."""
     from retriever.data.transfer import read_transfer_task
-    from retriever.encoding.encoder import Encoder
     from retriever.evaluation.logistic_regression import require_sklearn
-    from retriever.evaluation.transfer import evaluate_transfer, require_usable
+    from retriever.evaluation.transfer_task import require_usable
 
     require_sklearn()
     tasks = [read_transfer_task(each) for each in files]
     for task in tasks:
         require_usable(task, config.folds)
-    model = Encoder.load(
-        config.model,
-        pooling=config.pooling,
-        max_length=config.max_length,
-        device=config.device,
-        precision=config.precision,
-    )
-    logger.info("%s", model.describe())
+    return {task.name: task for task in tasks}
+
+
+def transfer_evaluations(
+    config: EvalTransferConfig,
+    model: "Encoder",
+    files: "list[TransferFiles]",
+    tasks: "Mapping[str, TransferTask]",
+) -> "dict[str, Evaluation]":
+    """Task → what is evaluated, and how; the C that is chosen joins the policy with the results."""
+    from retriever.data.transfer import task_sha256
+    from retriever.evaluation.results import Evaluation
+    from retriever.evaluation.transfer import transfer_policy
+
+    facts = about(model)
+    settings = {"folds": config.folds, "seed": config.seed, "max_length": model.settings.max_length}
+    return {
+        each.name: Evaluation(
+            suite=SUITE,
+            task=each.name,
+            policy=transfer_policy(tasks[each.name], precision=model.precision, **settings),
+            model=facts,
+            data={
+                "files": {part: str(file) for part, file in each.files.items()},
+                "sha256": task_sha256(tasks[each.name]),
+            },
+        )
+        for each in files
+    }
+
+
+def transfer_metrics(
+    config: EvalTransferConfig,
+    model: "Encoder",
+    tasks: "Mapping[str, TransferTask]",
+    evaluations: "Mapping[str, Evaluation]",
+) -> tuple[Metrics, Metrics]:
+    """Metrics and policy of each task, in the order given, and the average of the seven when all are there."""
+    from retriever.evaluation.results import read_results, stored_metrics, write_results
+    from retriever.evaluation.suite import EncodeOnce, keep_average
+    from retriever.evaluation.transfer import average_of_seven, evaluate_transfer, task_of_seven
+
+    found: Metrics = {}
+    policies: Metrics = {}
+    for name, each in evaluations.items():  # all of them first: a refusal comes before hours of encoding
+        stored = config.output and stored_metrics(config.output, each, replace=config.replace)
+        if stored and config.output is not None:
+            found[name] = stored
+            policies[name] = read_results(config.output)["policy"][SUITE][name]
     progress = make_progress()
-    results = evaluate_transfer(
-        lambda texts: model.encode(texts, progress=progress),
-        tasks,
-        folds=config.folds,
-        seed=config.seed,
-        progress=progress,
-    )
-    return results, model
-
-
-def task_row(name: str, result: "TransferResult") -> list[Cell]:
-    """A line of the table."""
-    return [
-        name,
-        result.accuracy,
-        *result.interval(),
-        result.majority,
-        len(result.correct),
-        result.protocol,
-    ]
+    encode = EncodeOnce(lambda texts: model.encode(texts, progress=progress))
+    for name, task in tasks.items():
+        if name in found:
+            continue
+        protocol = {"folds": config.folds, "seed": config.seed}
+        result = evaluate_transfer(encode, [task], progress=progress, **protocol)[name]
+        found[name] = result.metrics()
+        policies[name] = {**evaluations[name].policy, CHOSEN: list(result.chosen)}
+        if config.output is not None:
+            evaluation = replace(evaluations[name], policy=policies[name])
+            write_results(config.output, evaluation, found[name], result.items(task))
+    found = {name: found[name] for name in tasks}
+    if config.output is None:
+        average = average_of_seven(found)
+    else:
+        average = keep_average(
+            config.output, SUITE, AVERAGE, known=task_of_seven, average=average_of_seven, by_task=BY_TASK
+        )
+    return ({**found, AVERAGE: dict(average)} if average else found), policies
 
 
 def transfer_results(
-    config: EvalTransferConfig,
-    files: "list[TransferFiles]",
-    model: "Encoder",
-    results: "dict[str, TransferResult]",
-    average: float | None,
+    metrics: Metrics, policies: Metrics, evaluations: "Mapping[str, Evaluation]"
 ) -> dict[str, object]:
-    """The JSON of results."""
-    from retriever.evaluation.transfer import GRID, TEST_GRID
-
-    tasks = {name: result.metrics() for name, result in results.items()}
-    if average is not None:
-        tasks["average_of_seven"] = {"accuracy": average, "tasks": len(results)}
+    """The JSON of results: what all tasks' policies share once, the rest by task."""
+    one = next(iter(evaluations.values()))
     return results_object(
-        "transfer",
-        tasks,
+        SUITE,
+        metrics,
         policy={
-            "accuracy": "times 100, of the test items; in cross-validation of all out-of-fold predictions together",
-            "classifier": "logistic regression of scikit-learn (L2, lbfgs) on embeddings as they are; pairs: |u − v|, u ∘ v",
-            "protocol": {name: result.protocol for name, result in results.items()},
-            "grid_of_c": {"with a test split and no dev split": TEST_GRID, "else": GRID},
-            "chosen_c": {name: result.chosen for name, result in results.items()},
-            "folds": config.folds,
-            "seed": config.seed,
-            "intervals": "95 %, percentile bootstrap over the test items",
+            **{key: value for key, value in one.policy.items() if key not in BY_TASK},
+            **{key: {name: policies[name][key] for name in evaluations} for key in BY_TASK},
         },
-        model=model.describe(),
-        data={each.name: {part: str(file) for part, file in each.files.items()} for each in files},
+        model=one.model,
+        data={name: each.data for name, each in evaluations.items()},
     )

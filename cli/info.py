@@ -95,9 +95,14 @@ def model_facts(name: str) -> dict[str, object]:
 
 
 def run_facts(run: Path) -> dict[str, object]:
-    """The run's whole config and, where it has them already, its results."""
+    """The run's whole config and, where it has them already, its results, without what stands behind them."""
     from retriever.data.files import read_json
+    from retriever.evaluation.results import BY_TASK, RESULTS_FILE
 
     facts: dict[str, object] = {"config": read_json(run / "config.json")}
-    results = run / "results.json"
-    return facts | ({"results": read_json(results)} if results.is_file() else {})
+    if not (run / RESULTS_FILE).is_file():
+        return facts
+    results = read_json(run / RESULTS_FILE)
+    if isinstance(results, dict):
+        results = {name: value for name, value in results.items() if name not in BY_TASK}
+    return {**facts, "results": results}

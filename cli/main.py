@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cli import compare, corpus_map, data, fusion, index, info, mine, plot, report, search, train
+from cli import card, compare, corpus_map, data, fusion, index, info, mine, plot, report, search, train
 from cli import eval as evaluation
 from cli.logs import configure_logs
 from cli.options import add_command, add_group
@@ -45,6 +45,7 @@ add_command(app, "search", search.search)
 app.add_typer(evaluation.app, name="eval", short_help=evaluation.HELP)
 add_command(app, "compare", compare.compare)
 add_command(app, "report", report.report)
+add_command(app, "card", card.card)
 add_command(app, "plot", plot.plot)
 add_command(app, "map", corpus_map.corpus_map)
 add_command(app, "info", info.info)

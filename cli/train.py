@@ -30,6 +30,19 @@ def log_into(run: Path) -> None:
 
 
 def finished(output: Path) -> None:
-    """Print where the run lies, once for all processes."""
+    """Write the model cards and print where the run lies, once for all processes."""
     if is_main_process():
+        write_cards(output)
         print_line(str(output))
+
+
+def write_cards(output: Path) -> None:
+    """A card for the model of each seed that has none; one that is there may have further results."""
+    from retriever.reporting.card_facts import card_of
+    from retriever.reporting.model_card import has_card, write_card
+
+    runs = [output] if (output / "model").is_dir() else sorted(output.glob("seed-*"))
+    for run in runs:
+        folder, facts = card_of(run)
+        if not has_card(folder):
+            write_card(folder, facts)

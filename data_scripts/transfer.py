@@ -82,11 +82,8 @@ def count(path: Path) -> dict[str, int]:
 def _rows(file: Path) -> int:
     rows = read_table(file, delimiter="\t", quoted=False)
     line, names = next(rows)
-    header, number = Header.parse(names, file, line, required=("label",)), 0
-    for line, cells in rows:
-        header.check(cells, line)
-        number += 1
-    return number
+    header = Header.parse(names, file, line, required=("label",))
+    return sum(1 for _ in header.rows(rows, ("label",)))
 
 
 PARTS = (

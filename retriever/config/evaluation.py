@@ -51,7 +51,7 @@ class EvalRetrievalConfig(ResultFolderConfig, ModeConfig, TwoEncodersConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalTransferConfig(EncoderConfig):
+class EvalTransferConfig(ResultFolderConfig, EncoderConfig):
     """Transfer evaluation"""
 
     data: tuple[Path, ...] = setting(

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retriever.config.groups import EncoderConfig
+from retriever.config.results import ResultFolderConfig
 from retriever.errors import InputError
 from retriever.settings import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalGeometryConfig(EncoderConfig):
+class EvalGeometryConfig(ResultFolderConfig, EncoderConfig):
     """Geometry of embeddings"""
 
     sts: Path | None = setting(
@@ -45,3 +46,7 @@ class EvalGeometryConfig(EncoderConfig):
         for place, name in enumerate(self.model or ()):
             if name in self.model[:place]:
                 raise InputError(f"model '{name}' is named twice")
+        if self.output is not None and len(self.model or ()) > 1:
+            raise InputError(
+                f"output is a folder of results of one model, and {len(self.model)} are named: one command, and folder, each"
+            )

@@ -6,6 +6,9 @@ from pathlib import Path
 from retriever.errors import InputError
 from retriever.settings import Config, setting
 
+INTERVALS = "95 %, percentile bootstrap"
+"""What stands in a policy, of any suite."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ResultFolderConfig(Config):

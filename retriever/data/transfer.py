@@ -1,9 +1,11 @@
 """Transfer tasks: where their files lie, our tables or SentEval's own, and what they hold."""
 
+import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from retriever.data import senteval_transfer
@@ -79,6 +81,16 @@ def read_transfer_task(task: TransferFiles) -> TransferTask:
     return TransferTask(
         task.name, splits.get("train") or splits[WHOLE], splits.get("dev", []), splits.get("test", [])
     )
+
+
+def task_sha256(task: TransferTask) -> str:
+    """SHA-256 of the items of a task, in their order and by split, whatever the format they were read from."""
+    digest = sha256()
+    for split, items in {"train": task.train, "dev": task.dev, "test": task.test}.items():
+        for item in items:
+            row = [split, item.label, item.first, item.second]
+            digest.update(json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+    return digest.hexdigest()
 
 
 def _read_senteval(task: TransferFiles, name: str) -> TransferTask:

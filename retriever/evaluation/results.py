@@ -60,10 +60,15 @@ class Evaluation:
     def __post_init__(self) -> None:
         if self.suite in RESERVED or Path(self.suite).name != self.suite:
             raise ValueError(f"a suite cannot be called '{self.suite}'")
-        if not self.task or self.task.startswith(".") or Path(self.task).name != self.task:
-            raise InputError(f"a task called '{self.task}' cannot be kept: its name becomes a file's")
+        require_task_name(self.task)
         if not self.model.get("fingerprint") or not self.data.get("sha256"):
             raise ValueError("an evaluation needs model['fingerprint'] and data['sha256']")
+
+
+def require_task_name(task: str) -> None:
+    """Raise InputError unless a task's name can be that of a file."""
+    if not task or task.startswith(".") or Path(task).name != task:
+        raise InputError(f"a task called '{task}' cannot be kept: its name becomes a file's")
 
 
 def stored_metrics(folder: Path, evaluation: Evaluation, *, replace: bool = False) -> dict[str, Any] | None:
@@ -100,8 +105,10 @@ def stored_metrics(folder: Path, evaluation: Evaluation, *, replace: bool = Fals
 def write_results(
     folder: Path,
     evaluation: Evaluation,
-    metrics: Mapping[str, float | int | None],
+    metrics: Mapping[str, object],
     items: Iterable[Mapping[str, object]] = (),
+    *,
+    facts: Mapping[str, int | str] | None = None,
 ) -> None:
     """Put a task's results beside those that the folder holds; what was there of the task is replaced.
 
@@ -111,10 +118,11 @@ def write_results(
     Args:
         folder: made if missing.
         evaluation: what was evaluated, and how.
-        metrics: of the task; NaN becomes null.
+        metrics: of the task: numbers, or lists of them (a spectrum); NaN becomes null.
         items: streamed; each has ``id``, may have ``text`` for people, and the rest are numbers, a metric's value on the scale of the
             metric, so that their mean is the metric's (or ``predicted`` and ``gold``, of which a correlation is one). None of them: the
             task has no items, and ``ctl compare`` has nothing to test.
+        facts: further keys of results.json, of the model as a whole.
 
     Raises:
         InputError: the folder is another model's, cannot be written, or two items have one id.
@@ -145,8 +153,16 @@ def write_results(
         for name, value in {suite: metrics, **about}.items():
             entry = found.setdefault(name, {})
             (entry if name == suite else entry.setdefault(suite, {}))[task] = without_nan(value)
+        found |= facts or {}
         suites = [name for name in found if name not in RESERVED]
         write_json(path, {name: found[name] for name in (*suites, "model", *BY_TASK)})
+
+
+def write_model(folder: Path, model: Mapping[str, Any], facts: Mapping[str, int | str]) -> None:
+    """A results.json without results: what the model is, to which ``write_results`` may add; arguments as there."""
+    write_json(
+        folder / RESULTS_FILE, {**facts, "model": without_nan(model), **{name: {} for name in BY_TASK}}
+    )
 
 
 def read_results(folder: Path) -> dict[str, Any]:
@@ -223,6 +239,10 @@ def _require_writable(folder: Path) -> None:
         require_new_folder(folder)
     elif not os.access(folder, os.W_OK):
         raise InputError("cannot write here: not permitted", path=folder)
+    elif (folder / "environment.json").is_file():  # its results.json would say that it is finished
+        raise InputError(
+            "is a run that is not finished: choose another --output, or --resume it", path=folder
+        )
 
 
 def _differing(found: Mapping[str, Any], evaluation: Evaluation) -> list[str]:

@@ -2,13 +2,14 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.choices import StsSimilarity
+from retriever.choices import Precision, StsSimilarity
+from retriever.config.results import INTERVALS
 from retriever.errors import InputError
 from retriever.evaluation.correlation import pearson, pearson_interval, spearman, spearman_interval
 from retriever.evaluation.items import GOLD, PREDICTED
@@ -55,26 +56,17 @@ class StsResult:
                 yield {"id": f"{subset}:{number}", "text": text, PREDICTED: next(values), GOLD: pair.score}
 
 
-class EncodeOnce:
-    """Encodes each distinct text once, however many tasks have it: a suite's tasks share many sentences.
-
-    Args:
-        encode: called with texts that it has not had yet.
-    """
-
-    def __init__(self, encode: EncodeTexts) -> None:
-        self._encode = encode
-        self._embeddings: dict[str, NDArray[np.float32]] = {}
-
-    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(N, D) embeddings."""
-        new = list(dict.fromkeys(each for each in texts if each not in self._embeddings))
-        if new:
-            found = np.asarray(self._encode(new))
-            if found.ndim != 2 or len(found) != len(new):
-                raise ValueError(f"encode gave shape {found.shape} for {len(new)} sentences")
-            self._embeddings.update(zip(new, found, strict=True))
-        return np.stack([self._embeddings[each] for each in texts])
+def sts_policy(similarity: StsSimilarity, *, precision: Precision, max_length: int) -> dict[str, object]:
+    """Every choice that moves a number, as it stands in results; precision and length are the encoder's."""
+    return {
+        "similarity": similarity,
+        "headline": HEADLINE,
+        "correlations": "times 100; all: over the pairs of all subsets; mean, wmean: over the subsets' own values",
+        "similarity_that_is_no_number": "counts as 0",
+        "intervals": INTERVALS,
+        "precision": precision,
+        "max_length": max_length,
+    }
 
 
 def evaluate_sts(
@@ -137,7 +129,7 @@ def score_sts(encode: EncodeTexts, task: StsTask, *, similarity: StsSimilarity =
             f"{name}_mean": float(np.mean(by_subset)),
             f"{name}_wmean": float(np.average(by_subset, weights=sizes)),
         }
-    counts = {"pairs": float(len(all_pairs)), "nan_similarities": float(undefined)}
+    counts = {"pairs": len(all_pairs), "nan_similarities": undefined}
     return StsResult({**metrics, **counts}, predicted, task)
 
 

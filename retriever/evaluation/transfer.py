@@ -5,12 +5,15 @@ Folds, grids and features are those of senteval/tools/validation.py and mrpc.py 
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retriever.choices import Precision
+from retriever.config.results import INTERVALS
 from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
 from retriever.evaluation.logistic_regression import (
@@ -23,16 +26,17 @@ from retriever.evaluation.logistic_regression import (
     predict,
     require_sklearn,
 )
+from retriever.evaluation.transfer_task import FOLDS, require_usable, texts_of
 from retriever.protocols import EncodeTexts, Progress, no_progress
 from retriever.records import LabelledText, TransferTask
 
-FOLDS = 10
 SEED = 1111
 GRID = tuple(2.0**power for power in range(-2, 4))
 """Values of C, the inverse of the L2 penalty, of the nested protocol and of the one with a dev split."""
 TEST_GRID = tuple(2.0**power for power in range(-1, 6))
 """The same where there is a test split and no dev split."""
 SEVEN = ("mr", "cr", "subj", "mpqa", "sst2", "trec", "mrpc")
+"""Of which SentEval's users give the average."""
 
 Embed = Callable[[Sequence[LabelledText]], Labelled]
 
@@ -81,6 +85,16 @@ class TransferResult:
             "items": len(self.correct),
         }
 
+    def items(self, task: TransferTask) -> Iterator[dict[str, object]]:
+        """For each test item of the task ``SPLIT:NUMBER`` (from 1; ``all`` in cross-validation), its text, and 100 if correct, else 0."""
+        split, tested = ("test", task.test) if task.test else ("all", task.train)
+        for number, (item, correct) in enumerate(zip(tested, self.correct.tolist(), strict=True), start=1):
+            yield {
+                "id": f"{split}:{number}",
+                "text": " | ".join(texts_of(item)),
+                "accuracy": 100.0 * correct,
+            }
+
 
 def evaluate_transfer(
     encode: EncodeTexts,
@@ -121,55 +135,48 @@ def evaluate_transfer(
     return results
 
 
-def require_usable(task: TransferTask, folds: int = FOLDS) -> None:
-    """Raise InputError unless a classifier can be trained on a task, chosen and tested; see ``evaluate_transfer``."""
-    items = [*task.train, *task.dev, *task.test]
-    if any(not text.strip() for item in items for text in _texts(item)):
-        raise InputError(f"task '{task.name}' has an empty text")
-    if len({item.second is None for item in items}) > 1:
-        raise InputError(f"task '{task.name}' has pairs of texts beside single texts")
-    if task.dev and not task.test:
-        raise InputError(f"task '{task.name}' has a dev split and no test split")
-    sizes = Counter(item.label for item in task.train)
-    if len(sizes) < 2:
-        found = (
-            f"no item has a label but '{next(iter(sizes))}'" if sizes else "there are no items to train on"
-        )
-        raise InputError(f"task '{task.name}': {found}; a classifier needs two classes")
-    _require_known_labels(task, set(sizes))
-    label, size = min(sizes.items(), key=lambda each: each[1])
-    least = 1 if task.dev else folds if task.test else folds + 2
-    if size < least:
-        inside = "" if task.test else f" and {folds} inside each"
-        raise InputError(
-            f"task '{task.name}': {folds} folds{inside} need {least} items of each label, and '{label}' has {size}: "
-            "leave out or merge small classes, or lower the number of folds"
-        )
+def average_of_seven(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, float | int] | None:
+    """The mean accuracy of MR, CR, SUBJ, MPQA, SST-2, TREC and MRPC, as papers print it; None: not all seven are there, once each.
+
+    Args:
+        tasks: task → metrics.
+    """
+    found = [(task_of_seven(name), metrics["accuracy"]) for name, metrics in tasks.items()]
+    accuracies = {known: accuracy for known, accuracy in found if known is not None}
+    if len(accuracies) < len(SEVEN) or sum(known is not None for known, _ in found) > len(SEVEN):
+        return None
+    return {"accuracy": float(np.mean(list(accuracies.values()))), "tasks": len(SEVEN)}
 
 
-def _require_known_labels(task: TransferTask, known: set[str]) -> None:
-    """Every class of dev and test must be one of train's."""
-    for split, items in (("dev", task.dev), ("test", task.test)):
-        if unknown := sorted({item.label for item in items} - known):
-            raise InputError(
-                f"task '{task.name}': train has no item with the label '{unknown[0]}' of {split}"
-            )
-
-
-def average_of_seven(results: Mapping[str, TransferResult]) -> float | None:
-    """The mean accuracy of MR, CR, SUBJ, MPQA, SST-2, TREC and MRPC, as papers print it; None unless all seven are there."""
-    known = {_plain_name(name): result.accuracy for name, result in results.items()}
-    return float(np.mean([known[name] for name in SEVEN])) if known.keys() >= set(SEVEN) else None
-
-
-def _plain_name(name: str) -> str:
-    """``SST-2`` and ``sst`` → sst2."""
+def task_of_seven(name: str) -> str | None:
+    """Which of ``SEVEN`` a data set is by its name: sst2 of ``SST-2`` and ``sst``."""
     plain = name.lower().replace("-", "").replace("_", "")
-    return "sst2" if plain == "sst" else plain
+    plain = "sst2" if plain == "sst" else plain
+    return plain if plain in SEVEN else None
 
 
-def _texts(item: LabelledText) -> list[str]:
-    return [item.first] if item.second is None else [item.first, item.second]
+def protocol_of(task: TransferTask, folds: int) -> str:
+    """How the test items and C are chosen."""
+    if not task.test:
+        return f"{folds} folds, in each {folds} that choose C"
+    return "test split; dev chooses C" if task.dev else f"test split; {folds} folds of train choose C"
+
+
+def transfer_policy(
+    task: TransferTask, *, folds: int, seed: int, precision: Precision, max_length: int
+) -> dict[str, object]:
+    """Every choice that moves a number, as it stands in results; precision and length are the encoder's."""
+    return {
+        "accuracy": "times 100, of the test items; in cross-validation of all out-of-fold predictions together",
+        "classifier": "logistic regression of scikit-learn (L2, lbfgs) on embeddings as they are; pairs: |u − v|, u ∘ v",
+        "protocol": protocol_of(task, folds),
+        "grid_of_c": list(TEST_GRID if task.test and not task.dev else GRID),
+        "folds": folds,
+        "seed": seed,
+        "intervals": f"{INTERVALS} over the test items",
+        "precision": precision,
+        "max_length": max_length,
+    }
 
 
 def _embedder(encode: EncodeTexts, tasks: Sequence[TransferTask]) -> Embed:
@@ -177,7 +184,7 @@ def _embedder(encode: EncodeTexts, tasks: Sequence[TransferTask]) -> Embed:
     rows: dict[str, int] = {}
     for task in tasks:
         for item in (*task.train, *task.dev, *task.test):
-            for text in _texts(item):
+            for text in texts_of(item):
                 rows.setdefault(text, len(rows))
     embeddings = np.asarray(encode(list(rows)))  # (texts, D)
     if embeddings.ndim != 2 or len(embeddings) != len(rows):
@@ -204,7 +211,7 @@ def _classifiers(task: TransferTask, folds: int) -> int:
 
 def _sentevals_order(items: Sequence[LabelledText]) -> NDArray[np.int64]:
     """Rows by words, then label: how SentEval sorts its items before it makes folds of them."""
-    words = [[len(text.split()) for text in _texts(item)] for item in items]
+    words = [[len(text.split()) for text in texts_of(item)] for item in items]
     return np.array(sorted(range(len(items)), key=lambda row: (words[row], items[row].label)))
 
 
@@ -212,23 +219,20 @@ def _evaluate(task: TransferTask, embed: Embed, folds: int, seed: int, advance: 
     order = _sentevals_order(task.train)
     train = embed(task.train).rows(order)
     if not task.test:
-        protocol = f"{folds} folds, in each {folds} that choose C"
         back = np.argsort(order)  # to the order of the file
         predicted, dev, chosen = _nested(train, folds, seed, advance)
-        return _result(protocol, predicted[back], train.labels[back], dev, chosen)
+        return _result(protocol_of(task, folds), predicted[back], train.labels[back], dev, chosen)
     test = embed(task.test)
     if untested := sorted({*train.labels.tolist()} - {*test.labels.tolist()}):
         logger.warning("%s: no test item has the label '%s'", task.name, "', '".join(untested))
     if task.dev:
-        protocol = "test split; dev chooses C"
         c, dev = best_of(GRID, grid_accuracies(train, embed(task.dev), GRID))
         advance(len(GRID))
     else:
-        protocol = f"test split; {folds} folds of train choose C"
         c, dev = choose_by_folds(train, TEST_GRID, folds, seed, advance)
     predicted = predict(train, test.features, c)
     advance(1)
-    return _result(protocol, predicted, test.labels, dev, [c])
+    return _result(protocol_of(task, folds), predicted, test.labels, dev, [c])
 
 
 def _nested(

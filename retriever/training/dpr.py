@@ -4,7 +4,7 @@ import logging
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, zip_longest
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -17,14 +17,13 @@ from retriever.encoding.dual_encoder import DualEncoder, half, require_role
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.locate import locate_model
 from retriever.errors import InputError
-from retriever.evaluation.average_rank import gold_ranks, negative_log_likelihood, rank_metrics
 from retriever.inspection.rows import DprCheck
 from retriever.losses.info_nce import info_nce_objective
 from retriever.protocols import Progress, no_progress
 from retriever.records import DprExample, Passage
 from retriever.training.batches import Negatives, Ragged, TrainingSet, as_tensor
+from retriever.training.dev import PoolDev, dev_pool
 from retriever.training.load import load_for_training
-from retriever.training.loop import DevEvaluation
 from retriever.training.mined import no_trace_unless_begun, with_hard_negatives
 from retriever.training.recipe import Recipe, Surroundings, run_recipe
 from retriever.training.seeds import train_with_each_seed
@@ -96,9 +95,9 @@ def _train_on(
     similarity = model.query.settings.similarity
     temperature = config.temperature or DEFAULT_TEMPERATURE[similarity]
     dev = None
-    if dev_examples is not None:
+    if dev_examples is not None and config.dev is not None:
         pool = dev_pool(dev_examples, corpus or {}, config.dev_pool_size)
-        dev = _dev(model, dev_examples, pool, temperature, config)
+        dev = PoolDev(config.dev, dev_examples, pool, temperature)
     training_set = dpr_training_set(
         [chain([first], rest) for first, rest in zip(firsts, files, strict=True)],
         model,
@@ -114,6 +113,7 @@ def _train_on(
         objective=info_nce_objective(temperature=temperature, similarity=similarity),
         similarity=similarity,
         dev=dev,
+        files={"train": train, "passages": config.passages, "dev": config.dev},
         warnings=check.warnings(),
     )
     return run_recipe(config, recipe, surroundings)
@@ -230,40 +230,3 @@ def dpr_training_set(
         other_negatives=Ragged.of(other_lists),
         parts=parts,
     )
-
-
-def dev_pool(examples: Sequence[DprExample], corpus: Mapping[str, Passage], size: int) -> list[Passage]:
-    """The fixed pool of the dev evaluation: all positives, then other passages until there are ``size``.
-
-    Hard negatives come first, the first of each question before the second of any; then the corpus in its order. The same for any number of processes: DPR's own pool grows with each.
-    """
-    pool = {(each.title, each.text): each for example in examples for each in example.positives}
-    by_turn = chain.from_iterable(zip_longest(*(each.hard_negatives for each in examples)))
-    for passage in chain(by_turn, corpus.values()):
-        if len(pool) >= size:
-            break
-        if passage is not None:
-            pool.setdefault((passage.title, passage.text), passage)
-    return list(pool.values())
-
-
-def _dev(
-    model: DualEncoder,
-    examples: Sequence[DprExample],
-    pool: Sequence[Passage],
-    temperature: float,
-    config: TrainDprConfig,
-) -> DevEvaluation:
-    """Average rank of the gold passage in the pool, which decides, and the loss of finding it there."""
-    row = {(each.title, each.text): number for number, each in enumerate(pool)}
-    positives = [[row[passage.title, passage.text] for passage in each.positives] for each in examples]
-    texts = [each.query.text for each in examples]
-    logger.info("dev: %d questions against a fixed pool of %d passages", len(texts), len(pool))
-
-    def evaluate() -> dict[str, float]:
-        queries, passages = model.encode_queries(texts), model.encode_passages(pool)
-        ranks = gold_ranks(queries, passages, positives)
-        nll = negative_log_likelihood(queries, passages, positives, temperature=temperature)
-        return {**rank_metrics(ranks), "nll": nll}
-
-    return DevEvaluation(evaluate, "average_rank", config.eval_every, config.patience)

@@ -14,21 +14,22 @@ from retriever.config.groups import OptimConfig
 from retriever.data.metrics import METRICS_FILE
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.masked_language_model import MaskedLanguageModel
-from retriever.encoding.tokens import Tokens
 from retriever.errors import InputError
-from retriever.inspection.texts import TRUNCATED_SHARE
 from retriever.losses.across_processes import across_processes
 from retriever.losses.embedding_batch import Objective
 from retriever.protocols import Progress, no_progress
+from retriever.training.announce import announce, facts_of
 from retriever.training.batches import Negatives, Sampler, TrainingSet
 from retriever.training.checkpoint import State, load_checkpoint
 from retriever.training.chunk_size import largest_chunk
+from retriever.training.dev import DevData, dev_evaluation
 from retriever.training.embedder import Embedder
+from retriever.training.finish import finish
 from retriever.training.loop import Checkpoints, DevEvaluation, fit
 from retriever.training.masked_language_model import MaskedLanguageModelLoss
 from retriever.training.optimizer import linear_schedule, make_optimizer
 from retriever.training.processes import Processes
-from retriever.training.run_directory import RunDirectory
+from retriever.training.run_directory import RunDirectory, described_files
 from retriever.training.step import AuxiliaryBackward, Training
 from retriever.training.trackers import open_trackers
 
@@ -52,7 +53,8 @@ class Recipe:
         similarity: by which the loss compares.
         masked_language_model: the encoder with its head, for the auxiliary loss; None: no such loss.
         masked_language_model_weight: of that loss.
-        dev: the dev evaluation, or None.
+        dev: the dev data, or None.
+        files: what is read, by what it is for.
         warnings: what is wrong with the training data, for people.
     """
 
@@ -65,7 +67,8 @@ class Recipe:
     similarity: Similarity
     masked_language_model: MaskedLanguageModel | None = None
     masked_language_model_weight: float = 0.0
-    dev: DevEvaluation | None
+    dev: DevData | None
+    files: Mapping[str, Sequence[Path] | Path | None]
     warnings: Sequence[str] = ()
 
 
@@ -102,6 +105,7 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
         "precision": query.precision,
         "training data": recipe.training_set.fingerprint[:16],
     }
+    dev = None if recipe.dev is None else dev_evaluation(recipe.dev, recipe.model, config)
     found = load_checkpoint(run.checkpoint, training.module, training.optimizer, circumstances)
     state = _begin(processes, found)
     training = replace(training, chunk_tokens=_chunk_tokens(config.chunk_tokens, training, state))
@@ -110,22 +114,37 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
         "seed": config.seed,
         **circumstances,
         "chunk_tokens": training.chunk_tokens,
+        "recipe": recipe.name.rstrip(","),
     }
     with ExitStack() as at_end:
-        processes.on_main(lambda: _open(run, config, environment, surroundings, at_end))
-        _announce(config, recipe, training)
-        processes.on_main(lambda: _go_on(run, state, recipe, resumed=found is not None))
+        processes.on_main(
+            lambda: _open(
+                run, config, {**environment, "files": described_files(recipe.files)}, surroundings, at_end
+            )
+        )
+        logger.info("%s from %s", recipe.name, recipe.model.describe())
+        announce(training, recipe.training_set, recipe.negatives, recipe.warnings)
+        processes.on_main(lambda: _go_on(run, state, recipe, dev, resumed=found is not None))
         fit(
             training,
             state,
             run,
             save=recipe.model.save,
-            dev=recipe.dev,
+            dev=dev,
             similarity=recipe.similarity,
             checkpoints=Checkpoints(config.checkpoint_every, circumstances),
             progress=surroundings.progress if processes.is_main else no_progress,
         )
-        processes.on_main(lambda: _finish(run, state, config.seed))
+        processes.on_main(
+            lambda: finish(
+                run,
+                state,
+                recipe.dev,
+                device=str(query.device),
+                precision=query.precision,
+                facts={"seed": config.seed, "examples": len(recipe.training_set)},
+            )
+        )
     return surroundings.output
 
 
@@ -226,7 +245,9 @@ def _open(
     surroundings.on_run_directory(run.path)
 
 
-def _go_on(run: RunDirectory, state: State, recipe: Recipe, *, resumed: bool) -> None:
+def _go_on(
+    run: RunDirectory, state: State, recipe: Recipe, dev: DevEvaluation | None, *, resumed: bool
+) -> None:
     """Bring the run's files to the step that training goes on from; a best model that was saved after it stays the best."""
     if resumed:
         logger.info("going on after step %d", state.step)
@@ -235,77 +256,7 @@ def _go_on(run: RunDirectory, state: State, recipe: Recipe, *, resumed: bool) ->
         if (run.path / METRICS_FILE).exists():
             logger.info("the run was killed before its first checkpoint: it begins again")
             run.forget_metrics_after(-1)
-        run.log_metrics(_facts(recipe))
-    saved, dev = run.saved_best(), recipe.dev
+        run.log_metrics(facts_of(recipe.training_set))
+    saved = run.saved_best()
     if dev is not None and saved is not None and saved.metrics and dev.better(saved, state.best):
         state.best = saved
-
-
-def _facts(recipe: Recipe) -> dict[str, object]:
-    """What holds for the whole run, as the first line of its metrics."""
-    tables = _tables(recipe.training_set)
-    texts = sum(map(len, tables.values()))
-    return {
-        "step": 0,
-        "examples": len(recipe.training_set),
-        "truncated_share": round(sum(each.num_truncated for each in tables.values()) / texts, 6),
-    }
-
-
-def _tables(found: TrainingSet) -> dict[str, Tokens]:
-    """The token tables of a training set, by what they hold."""
-    if found.anchors is found.passages:
-        return {"texts": found.passages}
-    return {"anchors": found.anchors, "passages": found.passages}
-
-
-def _announce(config: OptimConfig, recipe: Recipe, training: Training) -> None:
-    """Say what is about to happen, and warn of what will hurt."""
-    sampler, examples = training.sampler, recipe.training_set
-    logger.info("%s from %s", recipe.name, recipe.model.describe())
-    logger.info(
-        "%d examples, %d steps of %d%s, seed %d; each anchor has up to %d negatives (gradient accumulation adds none)",
-        len(examples),
-        training.total_steps,
-        sampler.step_size,
-        f" by {sampler.world_size} processes" if sampler.world_size > 1 else "",
-        config.seed,
-        sampler.step_size * (1 + recipe.negatives.total) - 1,
-    )
-    for warning in recipe.warnings:
-        logger.warning("%s", warning)
-    for name, texts in _tables(examples).items():
-        if texts.num_truncated > TRUNCATED_SHARE * len(texts):
-            share = 100 * texts.num_truncated / len(texts)
-            logger.warning(
-                "%.0f %% of the training %s are longer than the maximum length and are cut: raise it, or split them",
-                share,
-                name,
-            )
-    kinds = {
-        "hard": (recipe.negatives.hard, examples.hard_negatives),
-        "other": (recipe.negatives.other, examples.other_negatives),
-    }
-    for kind, (wanted, found) in kinds.items():
-        if short := int((found.lengths < wanted).sum()):
-            logger.warning(
-                "%d examples have fewer than %d %s negatives: they train with what they have",
-                short,
-                wanted,
-                kind,
-            )
-
-
-def _finish(run: RunDirectory, state: State, seed: int) -> None:
-    """Write results.json, and say which model was kept."""
-    best = state.best
-    if best is None:
-        run.save_results({"seed": seed, "steps": state.step, "model": "last", "dev": None})
-        return
-    run.save_results(
-        {"seed": seed, "steps": state.step, "model": "best", "best_step": best.step, "dev": best.metrics}
-    )
-    if best.step == 0:
-        logger.warning("training never improved on the model it started from: that one is kept")
-    else:
-        logger.info("kept the model of step %d", best.step)

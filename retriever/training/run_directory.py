@@ -11,7 +11,14 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from retriever.data.files import atomic_file, read_json, require_new_folder, without_nan, write_json
+from retriever.data.files import (
+    atomic_file,
+    file_sha256,
+    read_json,
+    require_new_folder,
+    without_nan,
+    write_json,
+)
 from retriever.data.folders import replaced_folder, surviving_folder
 from retriever.data.metrics import METRICS_FILE
 from retriever.errors import InputError
@@ -120,12 +127,10 @@ class RunDirectory:
             raise InputError("expected step and metrics of the saved model", path=file)
         return Best(**values)
 
-    def save_results(self, results: Mapping[str, object]) -> None:
-        """Write ``results.json``: the run is finished, and its checkpoint is not needed any more."""
-        if not self.writes:
-            return
-        write_json(self.path / "results.json", without_nan(results))
-        shutil.rmtree(surviving_folder(self.checkpoint), ignore_errors=True)
+    def forget_checkpoint(self) -> None:
+        """The run is finished, with its ``results.json``."""
+        if self.writes:
+            shutil.rmtree(surviving_folder(self.checkpoint), ignore_errors=True)
 
 
 def require_resumable(path: Path, config: Mapping[str, object]) -> bool:
@@ -156,6 +161,22 @@ def require_resumable(path: Path, config: Mapping[str, object]) -> bool:
             "--chunk-tokens is another than at the start: from here on the dropout masks are others"
         )
     return True
+
+
+def described_files(
+    files: Mapping[str, Sequence[Path] | Path | None],
+) -> dict[str, list[dict[str, str | None]]]:
+    """Name and SHA-256 of every file that is read; of a folder, or of a data set of the hub, the name."""
+    found = {
+        purpose: [paths] if isinstance(paths, Path) else list(paths or ()) for purpose, paths in files.items()
+    }
+    return {
+        purpose: [
+            {"name": str(each), "sha256": file_sha256(each) if each.is_file() else None} for each in paths
+        ]
+        for purpose, paths in found.items()
+        if paths
+    }
 
 
 def _environment() -> dict[str, object]:

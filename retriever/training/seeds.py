@@ -8,12 +8,12 @@ from statistics import mean, stdev
 from typing import TypeVar
 
 from retriever.config.training import TrainDprConfig, TrainSimcseConfig
-from retriever.data.files import read_json, require_new_folder, write_json
+from retriever.data.files import require_new_folder, write_json
 from retriever.errors import InputError
 from retriever.protocols import Progress
 from retriever.training.processes import Processes
 from retriever.training.recipe import Surroundings
-from retriever.training.run_directory import require_resumable
+from retriever.training.run_directory import RunDirectory, require_resumable
 from retriever.training.trackers import require_installed
 
 logger = logging.getLogger(__name__)
@@ -129,10 +129,8 @@ def _summary(runs: Mapping[int, Path]) -> dict[str, object]:
     """Mean and standard deviation over the seeds of the best dev metrics."""
     metrics: dict[str, list[float]] = {}
     for seed, run in runs.items():
-        results = read_json(run / "results.json")
-        if not isinstance(results, dict):
-            raise InputError("expected the results of a run", path=run / "results.json")
-        for name, value in (results["dev"] or {}).items():
+        best = RunDirectory(run).saved_best()
+        for name, value in ({} if best is None else best.metrics).items():
             if value is not None:
                 metrics.setdefault(name, []).append(value)
                 logger.info("seed %d: dev %s %.4g", seed, name, value)

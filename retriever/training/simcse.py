@@ -4,7 +4,6 @@ import logging
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -13,27 +12,22 @@ import torch
 from retriever.choices import HeadMode
 from retriever.config.training import TrainSimcseConfig
 from retriever.data.simcse import OneKind
-from retriever.data.sts import read_sts_task
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.masked_language_model import MaskedLanguageModel
 from retriever.errors import InputError
-from retriever.evaluation.sts import evaluate_sts
 from retriever.inspection.rows import SimcseCheck
 from retriever.losses.info_nce import info_nce_objective
 from retriever.protocols import Progress, no_progress
-from retriever.records import SimcseExample, StsTask
+from retriever.records import SimcseExample
 from retriever.training.batches import Negatives, Ragged, TrainingSet, as_tensor
+from retriever.training.dev import StsDev
 from retriever.training.load import add_head, load_for_training
-from retriever.training.loop import DevEvaluation
 from retriever.training.recipe import Recipe, Surroundings, run_recipe
 from retriever.training.seeds import train_with_each_seed
 from retriever.training.token_table import TokenTable
 
 logger = logging.getLogger(__name__)
-
-DEV_METRICS = ("spearman_all", "spearman_all_low", "spearman_all_high", "pearson_all")
-"""Of the STS evaluation, what is logged on the way."""
 
 
 def train_simcse(
@@ -69,7 +63,7 @@ def _train(config: TrainSimcseConfig, surroundings: Surroundings) -> Path:
         raise InputError(
             f"preset {config.preset} is for {wanted}, the training data are {found}", path=config.train[0]
         )
-    task = None if config.dev is None else read_sts_task(config.dev, split="dev")
+    dev = None if config.dev is None else StsDev(config.dev)
     torch.manual_seed(config.seed)
     encoder = _load(config, surroundings.processes.device, supervised=supervised)
     masked = MaskedLanguageModel.load(encoder, config.model) if config.mlm else None
@@ -92,11 +86,8 @@ def _train(config: TrainSimcseConfig, surroundings: Surroundings) -> Path:
         similarity="cosine",
         masked_language_model=masked,
         masked_language_model_weight=config.mlm_weight,
-        dev=None
-        if task is None
-        else DevEvaluation(
-            partial(_spearman, encoder, task), "spearman_all", config.eval_every, config.patience
-        ),
+        dev=dev,
+        files={"train": config.train, "dev": config.dev},
         warnings=check.warnings(),
     )
     return run_recipe(config, recipe, surroundings)
@@ -153,9 +144,3 @@ def simcse_training_set(
         hard_negatives=hard,
         other_negatives=Ragged.of(() for _ in range(len(anchor))),
     )
-
-
-def _spearman(encoder: Encoder, task: StsTask) -> dict[str, float]:
-    """By the evaluator that ``ctl eval sts`` uses; without what is the same at every step, or a mean of one subset."""
-    found = evaluate_sts(encoder.encode, task, similarity=encoder.settings.similarity)
-    return {name: found[name] for name in DEV_METRICS}

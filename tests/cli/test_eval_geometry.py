@@ -10,6 +10,7 @@ import torch
 from cli.main import main
 from retriever.encoding.encoder import Encoder
 from retriever.evaluation.geometry import alignment, mean_cosine, uniformity
+from retriever.evaluation.results import read_results
 
 CPU = ["--device", "cpu", "--precision", "fp32"]
 PAIRS = [
@@ -167,4 +168,33 @@ def test_bad_input_is_one_sentence(sts, tmp_path, model_folder, capsys):
     one.write_text("the cat\nthe cat\n")
     assert (
         fails("--sentences", str(one), *model) == "error: geometry needs at least 2 different texts, found 1"
+    )
+
+
+def test_the_folder_of_results_holds_what_json_prints_and_it_is_not_measured_again(
+    sts, tmp_path, model_folder, capsys, monkeypatch
+):
+    output = tmp_path / "results"
+    flags = ["eval", "geometry", "--sts", str(sts), "--model", str(model_folder), *CPU]
+    assert main([*flags, "--output", str(output), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    results = read_results(output)
+    assert results["geometry"] == printed["geometry"]
+    assert results["policy"]["geometry"]["benchmark"] == printed["policy"]
+    assert results["items"]["geometry"]["benchmark"]["count"] == 0
+    assert main(flags) == 0
+    table = capsys.readouterr().out
+    monkeypatch.setattr(Encoder, "encode", None)
+    assert main([*flags, "--output", str(output)]) == 0
+    assert capsys.readouterr().out == table
+    assert main([*flags, "--output", str(output), "--sample", "3"]) == 2
+    expected = "geometry/benchmark is there with another policy (sample) and data (sha256)"
+    assert error(capsys) == f"error: {output}: {expected}: choose another --output, or --replace it"
+
+
+def test_a_folder_of_results_is_of_one_model(sts, tmp_path, model_folder, plain_folder, capsys):
+    models = ["--model", str(model_folder), "--model", str(plain_folder), "--pooling", "mean"]
+    assert main(["eval", "geometry", "--sts", str(sts), *models, "--output", str(tmp_path / "r"), *CPU]) == 2
+    assert error(capsys) == (
+        "error: --output is a folder of results of one model, and 2 are named: one command, and folder, each"
     )

@@ -11,12 +11,12 @@ from retriever.errors import InputError
 from retriever.evaluation.sts import (
     CORRELATIONS,
     PAIRED_SIMILARITIES,
-    EncodeOnce,
     evaluate_sts,
     score_sts,
     seven_task_average,
     task_of_seven,
 )
+from retriever.evaluation.suite import EncodeOnce
 from retriever.records import SentencePair, StsTask
 
 generator = np.random.default_rng(0)

@@ -268,14 +268,13 @@ def test_an_encoder_that_loses_a_text_is_a_bug() -> None:
 
 
 def test_the_average_is_of_the_seven_and_of_nothing_less() -> None:
-    def scored(correct: float) -> TransferResult:
-        return TransferResult(
-            "", (), np.array([True] * round(correct) + [False] * (100 - round(correct))), 0, 0, ()
-        )
-
     names = ["MR", "cr", "SUBJ", "mpqa", "SST-2", "trec", "mrpc"]
     assert len(names) == len(SEVEN)
-    results = {name: scored(60 + number) for number, name in enumerate(names)}
-    assert average_of_seven(results | {"mine": scored(0)}) == pytest.approx(63)
+    results = {name: {"accuracy": 60.0 + number} for number, name in enumerate(names)}
+    assert average_of_seven(results | {"mine": {"accuracy": 0.0}}) == {
+        "accuracy": pytest.approx(63),
+        "tasks": 7,
+    }
+    assert average_of_seven(results | {"sst": {"accuracy": 0.0}}) is None
     del results["SST-2"]
     assert average_of_seven(results) is None

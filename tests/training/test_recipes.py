@@ -13,14 +13,17 @@ from transformers import BertConfig, BertTokenizer, DPRConfig, DPRContextEncoder
 
 from retriever.config.training import TrainDprConfig, TrainSimcseConfig
 from retriever.data.dpr import read_dpr_examples
+from retriever.data.files import file_sha256
 from retriever.data.sts import read_sts_task
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.encoder import Encoder
 from retriever.errors import InputError
 from retriever.evaluation.geometry import uniformity
+from retriever.evaluation.results import read_results, tasks_of
 from retriever.evaluation.sts import evaluate_sts
 from retriever.records import DprExample, Passage, Query
-from retriever.training.dpr import dev_pool, dpr_training_set, train_dpr
+from retriever.training.dev import dev_pool
+from retriever.training.dpr import dpr_training_set, train_dpr
 from retriever.training.simcse import train_simcse
 from tests.conftest import WORDS
 
@@ -116,12 +119,12 @@ def test_a_run_directory_repeats_the_run(unsupervised: Path, plain_folder: Path,
     assert metrics(run)[-1]["learning_rate"] == pytest.approx(
         3e-5 / 3
     )  # of the last of three steps, not after it
-    assert json.loads((run / "results.json").read_text()) == {
-        "seed": 42,
-        "steps": 3,
-        "model": "last",
-        "dev": None,
-    }
+    results = read_results(run)
+    assert (results["seed"], results["steps"], results["kept"]) == (42, 3, "last")
+    assert (results["examples"], list(tasks_of(results))) == (len(unsupervised.read_text().splitlines()), [])
+    assert results["model"]["fingerprint"] == first.fingerprint
+    (file,) = json.loads((run / "environment.json").read_text())["files"]["train"]
+    assert file == {"name": str(unsupervised), "sha256": file_sha256(unsupervised)}
 
 
 def test_another_seed_is_another_model(unsupervised: Path, plain_folder: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_each_seed_has_a_run_and_their_spread_is_reported(plain_folder, tmp_path
         assert json.loads((run / "config.json").read_text())["seeds"] is None
         one = json.loads((run / "results.json").read_text())
         assert one["seed"] == seed
-        values.append(one["dev"]["spearman_all"])
+        values.append(one["sts"]["dev"]["spearman_all"])
     assert len(set(values)) > 1
     assert results["seeds"] == [3, 1, 2]
     spearman = results["dev"]["spearman_all"]
