@@ -88,6 +88,7 @@ LAZY = {
     "matplotlib",
     "numba",
     "pypdf",
+    "pytrec_eval",
     "selectolax",
     "Stemmer",
     "stop_words",
