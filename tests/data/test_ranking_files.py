@@ -76,20 +76,29 @@ def hits(*pairs):
 
 def test_questions_without_id_are_numbered_and_distances_are_turned_round(tmp_path):
     path = tmp_path / "results.json"
-    found = [{"question": "x", "ctxs": hits(("a", "1.5"), ("b", 2))}, {"question": "y", "ctxs": hits(("b", 1))}]
+    found = [
+        {"question": "x", "ctxs": hits(("a", "1.5"), ("b", 2))},
+        {"question": "y", "ctxs": hits(("b", 1))},
+    ]
     path.write_text(json.dumps(found))
-    assert dict(read_ranking_file(path)) == {"1": Ranking(["a", "b"], [-1.5, -2.0]), "2": Ranking(["b"], [1.0])}
+    assert dict(read_ranking_file(path)) == {
+        "1": Ranking(["a", "b"], [-1.5, -2.0]),
+        "2": Ranking(["b"], [1.0]),
+    }
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ([{"question": "x"}], ":1: no 'ctxs', the passages of DPR's results"),
-        ([{"question": "x", "ctxs": [{"score": 1}]}], ":1: the passage has no id"),
-        ([{"ctxs": hits(("a", "high"))}], ":1: 'score' must be a number, found 'high'"),
-        ([{"ctxs": hits(("a", "nan"))}], ":1: 'score' must be a number, found 'nan'"),
-        ([{"ctxs": hits(("a", None))}], ":1: 'score' must be a number, found None"),
-        ([{"ctxs": hits(("a", 3), ("b", 1), ("c", 2))}], ":1: the scores of the passages neither fall nor rise"),
+        ([{"question": "x", "ctxs": [{"score": 1}]}], ":1: ctxs[0]: the passage has no id"),
+        ([{"ctxs": hits(("a", "high"))}], ":1: ctxs[0]: 'score' must be a number, found 'high'"),
+        ([{"ctxs": hits(("a", "nan"))}], ":1: ctxs[0]: 'score' must be a number, found 'nan'"),
+        ([{"ctxs": hits(("a", None))}], ":1: ctxs[0]: 'score' must be a number, found None"),
+        (
+            [{"ctxs": hits(("a", 3), ("b", 1), ("c", 2))}],
+            ":1: the scores of the passages neither fall nor rise",
+        ),
         ([{"ctxs": hits(("a", 3), ("a", 1))}], ":1: passage 'a' twice in a ranking"),
         ([{"id": 1, "ctxs": []}, {"id": 1, "ctxs": []}], ":1: query '1' has two rankings"),
         ("[]", ": no rankings in this file"),
