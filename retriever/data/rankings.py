@@ -134,8 +134,8 @@ def read_rankings(path: Path) -> Iterator[tuple[str, Ranking]]:
     """
     finished: set[str] = set()
     contradicted = 0
-    for query_id, lines in groupby(_run_lines(path), key=itemgetter(1)):
-        numbers, _, ids, ranks, scores = zip(*lines, strict=True)
+    for query_id, lines in groupby(_run_lines(path), key=itemgetter(2)):
+        numbers, scores, _, ids, ranks = zip(*lines, strict=True)
         if query_id in finished:
             raise InputError(f"query '{query_id}' appears in two places", path=path, line=numbers[0])
         finished.add(query_id)
@@ -144,8 +144,8 @@ def read_rankings(path: Path) -> Iterator[tuple[str, Ranking]]:
             message = f"passage '{ids[place]}' twice for query '{query_id}'"
             raise InputError(message, path=path, line=numbers[place])
         values = np.array(scores)
-        order = np.argsort(-values, kind="stable")
-        if (order[1:] < order[:-1]).any():
+        if (values[1:] > values[:-1]).any():
+            order = np.argsort(-values, kind="stable")
             contradicted += not _are_rising([ranks[place] for place in order])
             ids, values = tuple(ids[place] for place in order), values[order]
         yield query_id, Ranking(ids, values)
@@ -165,19 +165,22 @@ def _are_rising(ranks: Sequence[str]) -> bool:
     return all(first <= second for first, second in pairwise(numbers))
 
 
-def _run_lines(path: Path) -> Iterator[tuple[int, str, str, str, float]]:
-    """Line, query id, passage id, rank, score."""
+def _run_lines(path: Path) -> Iterator[tuple[int, float, str, str, str]]:
+    """Line, score, query id, passage id, rank; a file may have a hundred million of them."""
     for number, line in read_lines(path):
-        cells = line.split()
-        if not cells:
-            continue
-        if len(cells) != _RUN_COLUMNS:
-            message = f"expected 6 columns (query id, Q0, passage id, rank, score, tag), found {len(cells)}"
-            raise InputError(message, path=path, line=number)
         try:
-            score = float(cells[4])
+            query_id, _, passage_id, rank, cell, _ = line.split()
+            score = float(cell)
         except ValueError:
-            score = math.nan
-        if score != score:  # a hundred million lines: quicker than math.isnan
-            raise InputError(f"score must be a number, found '{cells[4]}'", path=path, line=number)
-        yield number, cells[0], cells[2], cells[3], score
+            cells = line.split()
+            if not cells:
+                continue
+            if len(cells) != _RUN_COLUMNS:
+                message = (
+                    f"expected 6 columns (query id, Q0, passage id, rank, score, tag), found {len(cells)}"
+                )
+                raise InputError(message, path=path, line=number) from None
+            score, cell = math.nan, cells[4]
+        if score != score:
+            raise InputError(f"score must be a number, found '{cell}'", path=path, line=number)
+        yield number, score, query_id, passage_id, rank
