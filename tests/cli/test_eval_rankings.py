@@ -3,8 +3,11 @@
 import json
 
 import pytest
+from transformers import AutoTokenizer, BertConfig, BertModel
 
 from cli.main import main
+from retriever.encoding.encoder import Encoder
+from retriever.encoding.model_folder import EncoderSettings
 
 CPU = ["--device", "cpu", "--precision", "fp32"]
 
@@ -163,3 +166,25 @@ def test_bad_input_is_one_sentence(folder, capsys, caplog):
         "1 of 2 relevant passages are not in the corpus, all of those of 0 of 1 questions" in caplog.messages
     )
     assert "no ranking has more than 10 passages, and 100 count" in caplog.messages
+
+
+def test_a_model_of_another_dimension_than_the_index_is_refused(folder, plain_folder, capsys):
+    small = BertModel(
+        BertConfig(
+            vocab_size=500, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+        ),
+        add_pooling_layer=False,
+    )
+    settings = EncoderSettings(pooling="mean", max_length=32)
+    Encoder(small, AutoTokenizer.from_pretrained(plain_folder), settings).save(folder / "small")
+    flags = [
+        "--index",
+        folder / "index",
+        "--questions",
+        folder / "questions.jsonl",
+        "--model",
+        folder / "small",
+    ]
+    assert refused(capsys, "retrieval", *flags, *CPU) == (
+        f"{folder / 'index'}: built with dimension 32, model '{folder / 'small'}' gives 16"
+    )
