@@ -93,7 +93,7 @@ def ask(
         )
         for mode in modes
     ]
-    about = {
+    about: dict[str, object] = {
         "model": asdict(passages.manifest.model),
         "approximate": None if words_alone(config) else passages.manifest.recall,
         "fusion": None,

@@ -36,7 +36,9 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
                 show_hits(query, hits)
 
 
-def open_index(config: SearchedIndexConfig, mode: SearchMode | None = None) -> "tuple[Searcher, OpenIndex]":
+def open_index(
+    config: SearchConfig | SearchedIndexConfig, mode: SearchMode | None = None
+) -> "tuple[Searcher, OpenIndex]":
     """What searches the index that a command names, and its passages of the same moment; in another mode where one is given."""
     from retriever.search.open import open_index as opened
 
@@ -108,7 +110,9 @@ def batched(queries: Iterable["Query"], size: int) -> Iterator[list["Query"]]:
         yield batch
 
 
-def about_of(config: SearchedIndexConfig, searcher: "Searcher", index: "OpenIndex") -> dict[str, object]:
+def about_of(
+    config: SearchConfig | SearchedIndexConfig, searcher: "Searcher", index: "OpenIndex"
+) -> dict[str, object]:
     """What a result says of how it was found: the measured recall of an index that is not exact, and the fusion of mode hybrid."""
     from retriever.search.hybrid import HybridSearcher
 
