@@ -32,7 +32,7 @@ from retriever.data.files import write_json
 from retriever.data.rankings import read_qrels
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.evaluation.comparison import paired_difference
-from retriever.evaluation.ranking import Metric, metric_named, score_ranking
+from retriever.evaluation.ranking import Metric, score_rankings
 from retriever.evaluation.tune_fusion import STEPS, fusions_to_try
 from retriever.lexical.bm25 import bm25_of
 from retriever.records import Question, Ranking
@@ -43,10 +43,8 @@ PASSAGE_FORMAT: PassageFormat = "{title}. {text}"
 SETS = ("qa/squad1_dev", "qa/squadshifts_new_wiki", "retrieval/scifact", "retrieval/cranfield")
 UNSEEN = "qa/squadshifts_new_wiki"
 MAX_QUESTIONS = 4000
-METRICS: dict[str, Metric] = {
-    name: metric_named(name) for name in ("accuracy@1", "accuracy@5", "accuracy@20", "ndcg@10")
-}
-CHOSEN_BY = list(METRICS).index("ndcg@10")
+METRICS = [Metric.parse(name) for name in ("accuracy@1", "accuracy@5", "accuracy@20", "ndcg@10")]
+CHOSEN_BY = [each.name for each in METRICS].index("ndcg@10")
 DEPTHS = (20, 100, 300)
 DEFAULT, RANKS = "hybrid", "rank fusion"
 COMPARED = (
@@ -168,9 +166,10 @@ def measure(given: argparse.Namespace, name: str) -> tuple[Values, NDArray[np.bo
             rankings[f"{DEFAULT}, depth {depth}"] = short.fused(
                 Fusion(FUSION.method, FUSION.weight, depth), 20
             )
-        for system, ranking in rankings.items():
-            values = score_ranking(ranking, each.grades, METRICS)
-            systems.setdefault(system, []).append(list(values.values()))
+        found_ids = [ranking.ids for ranking in rankings.values()]
+        values = score_rankings(found_ids, [each.grades] * len(rankings), METRICS)
+        for system, row in zip(rankings, values.tolist(), strict=True):
+            systems.setdefault(system, []).append(row)
         chooses.append(each.chooses)
     return {system: np.array(values) for system, values in systems.items()}, np.array(chooses)
 
@@ -186,7 +185,7 @@ def compare(values: Values, name: str) -> dict[str, dict[str, object]]:
     """Case → figures of one set's questions, which chose nothing."""
     cases: dict[str, dict[str, object]] = {}
     for (first, second), (place, metric) in (
-        (pair, each) for pair in COMPARED for each in enumerate(METRICS)
+        (pair, (place, each.name)) for pair in COMPARED for place, each in enumerate(METRICS)
     ):
         ours, peer = 100 * values[first][:, place], 100 * values[second][:, place]
         found = paired_difference(ours, peer, seed=0)

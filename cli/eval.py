@@ -3,6 +3,7 @@
 import typer
 
 from cli.eval_geometry import geometry
+from cli.eval_rankings import rankings
 from cli.eval_retrieval import retrieval
 from cli.eval_slices import slices
 from cli.eval_sts import sts
@@ -14,5 +15,6 @@ app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 add_command(app, "sts", sts)
 add_command(app, "transfer", transfer)
 add_command(app, "retrieval", retrieval)
+add_command(app, "rankings", rankings)
 add_command(app, "slices", slices)
 add_command(app, "geometry", geometry)

@@ -1,144 +1,126 @@
-"""``ctl eval retrieval --output``: the results that a folder keeps, and those that it has already."""
+"""What ``ctl eval retrieval`` and ``ctl eval rankings`` print and keep: the results, what stands behind them, and what --output has."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from cli.output import Cell, print_json, print_table
 from cli.results import INTERVALS, results_object
-from retriever.config.evaluation import EvalRetrievalConfig
+from retriever.config.results import ResultFolderConfig
+from retriever.config.retrieval import EvalRankingsConfig, EvalRetrievalConfig, JudgingConfig
 
 if TYPE_CHECKING:
+    from retriever.data.question_set import QuestionSet
+    from retriever.evaluation.policy import RetrievalPolicy
     from retriever.evaluation.results import Evaluation
     from retriever.evaluation.retrieval import RetrievalResult
 
-NO_POLICY = (
-    "mode",
-    "index",
-    "questions",
-    "qrels",
-    "rankings",
-    "output",
-    "replace",
-    "device",
-    "model",
-    "passage_model",
-)
-"""Settings that say where things are, and the mode, which the model tells; all others, also those yet to come, can move a number."""
 
+def show_kept(
+    config: ResultFolderConfig, evaluation: "Evaluation", *, as_json: bool, again: bool = False
+) -> bool:
+    """Print the results that --output has already; False: they are to be made, or made ``again`` for what is not kept.
 
-def show_kept(config: EvalRetrievalConfig, *, as_json: bool) -> bool:
-    """Print the results that --output has already; False: they are to be made (also where --rankings asks for the rankings)."""
+    Raises:
+        InputError: --output cannot hold them.
+    """
     from retriever.evaluation.results import stored_metrics
 
     if config.output is None:
         return False
-    evaluation = retrieval_evaluation(config)
     metrics = stored_metrics(config.output, evaluation, replace=config.replace)
-    if metrics is None or config.rankings is not None:
+    if metrics is None or again:
         return False
+    show(evaluation, metrics, f"retrieval, as {config.output} has it", as_json=as_json)
+    return True
+
+
+def keep_and_show(
+    config: ResultFolderConfig,
+    evaluation: "Evaluation",
+    result: "RetrievalResult",
+    texts: Mapping[str, str],
+    *,
+    as_json: bool,
+) -> None:
+    """Write the metrics, and those of every question, into --output, if there is one; print them."""
+    from retriever.evaluation.results import write_results
+
+    known = replace(evaluation, policy={**evaluation.policy, "judged_by": result.judged_by})
+    metrics = metrics_of(result)
+    if config.output is not None:
+        write_results(config.output, known, metrics, items_of(result, texts))
+    show(known, metrics, f"retrieval, judged by {result.judged_by}", as_json=as_json)
+
+
+def show(evaluation: "Evaluation", metrics: Mapping[str, Any], title: str, *, as_json: bool) -> None:
+    """The metrics with their intervals."""
     if as_json:
-        print_json(
-            results_object(
-                evaluation.suite,
-                {evaluation.task: metrics},
-                policy=evaluation.policy,
-                model=evaluation.model,
-                data=evaluation.data,
-            )
-        )
-        return True
+        about = {name: getattr(evaluation, name) for name in ("policy", "model", "data")}
+        print_json(results_object(evaluation.suite, {evaluation.task: metrics}, **about))
+        return
     rows: list[list[Cell]] = [
         [name, value, metrics[f"{name}_low"], metrics[f"{name}_high"]]
         for name, value in metrics.items()
         if f"{name}_low" in metrics
     ]
-    print_table(f"retrieval, as {config.output} has it", ["metric", "value", "95 % from", "to"], rows)
-    return True
-
-
-def keep_retrieval(config: EvalRetrievalConfig, result: "RetrievalResult") -> None:
-    """Write the metrics, and those of every question, into --output, if there is one."""
-    from retriever.data.dpr import read_questions
-    from retriever.evaluation.results import write_results
-
-    if config.output is None:
-        return
-    texts = {each.query.id: each.query.text for each in read_questions(config.questions)}
-    evaluation = retrieval_evaluation(config, judged_by=result.judged_by)
-    write_results(config.output, evaluation, metrics_of(result), items_of(result, texts))
+    print_table(title, ["metric", "value", "95 % from", "to"], rows)
 
 
 def metrics_of(result: "RetrievalResult") -> dict[str, float]:
-    """Each metric beside the ends of its interval, as for STS."""
-    values: dict[str, float] = {"questions": len(result.question_ids), **result.metrics}
+    """Each metric beside the ends of its interval, as for STS; before them what was counted."""
+    values: dict[str, float] = {"questions": len(result.question_ids), **result.counts, **result.metrics}
     for name, (low, high) in result.intervals.items():
         values |= {f"{name}_low": low, f"{name}_high": high}
     return values
 
 
-def items_of(result: "RetrievalResult", texts: dict[str, str]) -> Iterator[dict[str, object]]:
+def items_of(result: "RetrievalResult", texts: Mapping[str, str]) -> Iterator[dict[str, object]]:
     """Each question's own values."""
     for row, question_id in enumerate(result.question_ids):
+        text = {"text": texts[question_id]} if question_id in texts else {}
         values = {name: float(each[row]) for name, each in result.per_query.items()}
-        yield {"id": question_id, "text": texts[question_id], **values}
+        yield {"id": question_id, **text, **values}
 
 
-def retrieval_evaluation(config: EvalRetrievalConfig, **found: str) -> "Evaluation":
-    """What is evaluated and how, known before any question is searched; ``found`` is what only the evaluation tells of the policy.
+def policy_of(config: JudgingConfig) -> "RetrievalPolicy":
+    """The choices."""
+    from retriever.evaluation.policy import RetrievalPolicy
 
-    Raises:
-        InputError: no index, questions or judgements.
-    """
-    from retriever.data.files import file_sha256
-    from retriever.data.rankings import read_qrels
-    from retriever.encoding.device import choose_device, choose_precision
-    from retriever.evaluation.results import Evaluation
-    from retriever.index.layout import current_generation, read_manifest
-
-    generation = current_generation(config.index)
-    manifest = read_manifest(config.index, generation)
-    settings = {name: value for name, value in config.to_json().items() if name not in NO_POLICY}
-    fingerprint = manifest.model.fingerprint
-    passages = [each.passages_sha256 for each in manifest.segments]
-    removed = file_sha256(generation.removed) if manifest.removed else None
-    qrels = None if config.qrels is None else sha256_of([read_qrels(config.qrels)])
-    return Evaluation(
-        suite="retrieval",
-        task=config.questions.stem,
-        policy={
-            **settings,
-            "precision": choose_precision(config.precision, choose_device(config.device)),
-            "approximate": None if config.mode == "bm25" else manifest.recall,
-            "intervals": INTERVALS,
-            "unjudged_passages": "not relevant",
-            **found,
-        },
-        model={
-            **asdict(manifest.model),
-            "fingerprint": fingerprint if config.mode == "dense" else f"{config.mode}:{fingerprint}",
-            "mode": config.mode,
-        },
-        data={
-            "index": str(config.index),
-            "questions": str(config.questions),
-            "qrels": None if config.qrels is None else str(config.qrels),
-            "sha256": sha256_of([questions_of(config.questions), qrels, passages, removed]),
-            "index_sha256": generation.manifest_sha256,
-        },
+    return RetrievalPolicy(
+        ties=config.ties,
+        unjudged=config.unjudged,
+        self_hits=config.self_hits,
+        answer_match=config.answer_match,
     )
 
 
-def questions_of(path: Path) -> str:
-    """SHA-256 of the questions with what they are judged by, whatever their format."""
-    from retriever.data.dpr import read_questions
+def judging_settings(config: EvalRetrievalConfig | EvalRankingsConfig) -> dict[str, object]:
+    """Every choice in judging that moves a number, and which numbers are asked for."""
+    return {
+        "k": config.k,
+        "metrics": list(config.metrics) or "default",
+        **policy_of(config).to_json(),
+        "intervals": INTERVALS,
+    }
 
-    return sha256_of(
-        [each.query.id, each.query.text, each.answers, each.positive_ids] for each in read_questions(path)
+
+def judging_data(asked: "QuestionSet") -> dict[str, object]:
+    """Where questions and judgements lie, and hashes of their content: ``sha256`` is of what judges, by which results can be compared."""
+    questions = asked.questions or []
+    judges: Iterable[object] = (
+        ([each.query.id, each.answers, each.positive_ids] for each in questions)
+        if asked.qrels is None
+        else asked.qrels.items()
     )
+    return {
+        "questions": None if asked.questions_file is None else str(asked.questions_file),
+        "qrels": None if asked.qrels_file is None else str(asked.qrels_file),
+        "sha256": sha256_of(judges),
+        "questions_sha256": sha256_of([each.query.id, each.query.text] for each in questions),
+    }
 
 
 def sha256_of(values: Iterable[object]) -> str:

@@ -1,19 +1,20 @@
 """``ctl eval slices``."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from cli.output import print_json
 from cli.progress import make_progress
+from cli.search import open_index
 from cli.slice_tables import Sliced, show_contrasts, show_slices, slices_results
-from retriever.choices import SearchMode
 from retriever.config.slices import EvalSlicesConfig
 
 if TYPE_CHECKING:
     from retriever.evaluation.retrieval import RetrievalResult
     from retriever.index.opened import OpenIndex
+    from retriever.protocols import Searcher
     from retriever.records import Passage, Qrels, Question
 
 logger = logging.getLogger(__name__)
@@ -39,20 +40,16 @@ def slices(config: EvalSlicesConfig, as_json: bool = False) -> None:
 
 def evaluate(config: EvalSlicesConfig) -> Sliced:
     """Search in one mode or in both, and slice the questions that are judged."""
-    from retriever.data.dpr import read_questions
-    from retriever.data.rankings import read_qrels
+    from retriever.data.question_set import QuestionSet
     from retriever.evaluation.slices import slices_of
 
-    every = list(read_questions(config.questions))
-    qrels = None if config.qrels is None else read_qrels(config.qrels)
-    asked = judgeable(every, qrels)
-    result, fusion, passages = ask(config, config.mode, asked, qrels)
-    other, other_fusion = (None, None)
-    if config.against is not None:
-        other, other_fusion, _ = ask(config, config.against, asked, qrels)
-    judged = set(result.question_ids)
-    questions = [each for each in asked if each.query.id in judged]
-    gold = gold_passages(questions, qrels, passages)
+    asked = QuestionSet.read(config.questions, config.qrels, config.split)
+    every = asked.questions or []
+    judgeable = judgeable_questions(every, asked.qrels)
+    results, passages, about = ask(config, judgeable, asked.qrels)
+    judged = set(results[0].question_ids)
+    questions = [each for each in judgeable if each.query.id in judged]
+    gold = gold_passages(questions, asked.qrels, passages)
     sliced = slices_of(
         [each.query.text for each in questions],
         gold,
@@ -60,12 +57,9 @@ def evaluate(config: EvalSlicesConfig) -> Sliced:
         bins=config.bins,
         least=config.least,
     )
-    about = {
-        "model": asdict(passages.manifest.model),
-        "approximate": None if words_alone(config) else passages.manifest.recall,
-        "fusion": fusion or other_fusion,
-    }
-    return Sliced(result, other, questions, gold, sliced, len(every) - len(questions), about)
+    other = results[1] if len(results) > 1 else None
+    about |= {"task": asked.name, "qrels": None if asked.qrels_file is None else str(asked.qrels_file)}
+    return Sliced(results[0], other, questions, gold, sliced, len(every) - len(questions), about)
 
 
 def words_alone(config: EvalSlicesConfig) -> bool:
@@ -73,7 +67,7 @@ def words_alone(config: EvalSlicesConfig) -> bool:
     return {config.mode, config.against} <= {"bm25", None}
 
 
-def judgeable(questions: "Sequence[Question]", qrels: "Qrels | None") -> "Sequence[Question]":
+def judgeable_questions(questions: "Sequence[Question]", qrels: "Qrels | None") -> "Sequence[Question]":
     """Questions with a gold passage where any has one, else those with answers; with qrels all, which the evaluation sorts out."""
     if qrels is not None:
         return questions
@@ -82,27 +76,31 @@ def judgeable(questions: "Sequence[Question]", qrels: "Qrels | None") -> "Sequen
 
 
 def ask(
-    config: EvalSlicesConfig, mode: SearchMode, questions: "Sequence[Question]", qrels: "Qrels | None"
-) -> "tuple[RetrievalResult, Mapping[str, object] | None, OpenIndex]":
-    """The evaluation of one mode, its fusion if it is hybrid, and the passages."""
+    config: EvalSlicesConfig, questions: "Sequence[Question]", qrels: "Qrels | None"
+) -> "tuple[list[RetrievalResult], OpenIndex, dict[str, object]]":
+    """The evaluation of each mode, the passages, and what was searched; the index, and its model, are opened once for both."""
     from retriever.evaluation.retrieval import evaluate_retrieval
     from retriever.search.hybrid import HybridSearcher
-    from retriever.search.open import open_index
 
-    searcher, passages = open_index(
-        config.index,
-        mode=mode,
-        fusion=config.fusion_settings() if mode == "hybrid" else None,
-        model=config.model,
-        passage_model=config.passage_model,
-        device=config.device,
-        precision=config.precision,
-    )
-    result = evaluate_retrieval(
-        searcher, questions, qrels=qrels, passages=passages, k=config.k, progress=make_progress()
-    )
-    fusion = searcher.fusion.to_json() if isinstance(searcher, HybridSearcher) else None
-    return result, fusion, passages
+    searcher, passages = open_index(config, config.mode if config.against is None else "hybrid")
+    modes = [config.mode] if config.against is None else [config.mode, config.against]
+    searchers: dict[str, Searcher] = {config.mode: searcher}
+    if isinstance(searcher, HybridSearcher):
+        searchers = {"hybrid": searcher, "dense": searcher.dense, "bm25": searcher.bm25}
+    results = [
+        evaluate_retrieval(
+            searchers[mode], questions, qrels=qrels, passages=passages, k=config.k, progress=make_progress()
+        )
+        for mode in modes
+    ]
+    about: dict[str, object] = {
+        "model": asdict(passages.manifest.model),
+        "approximate": None if words_alone(config) else passages.manifest.recall,
+        "fusion": None,
+    }
+    if "hybrid" in modes and isinstance(searcher, HybridSearcher):
+        about["fusion"] = searcher.fusion.to_json()
+    return results, passages, about
 
 
 def gold_passages(
@@ -129,18 +127,18 @@ def cut_by_model(
     """Whether the index's model cuts each gold passage; None where no model searches."""
     if words_alone(config):
         return None
-    from retriever.encoding.truncation import are_cut
-    from retriever.index.model import load_model
+    from retriever.encoding.token_counts import token_counter
 
-    model = load_model(
-        config.index,
-        passages.manifest,
-        model=config.model,
-        passage_model=config.passage_model,
-        device=config.device,
-        precision=config.precision,
-        for_passages=True,
+    manifest = passages.manifest
+    count = token_counter(
+        config.passage_model
+        or manifest.model.locate_passage_model(config.index)
+        or config.model
+        or manifest.model.locate(config.index),
+        "passage",
+        manifest.passage_format,
     )
     distinct = {each.id: each for each in gold if each is not None}
-    cut = dict(zip(distinct, are_cut(model, list(distinct.values())), strict=True))
+    tokens = count([(each.title, each.text) for each in distinct.values()])
+    cut = {each: number > manifest.max_length for each, number in zip(distinct, tokens, strict=True)}
     return [None if each is None else cut[each.id] for each in gold]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from cli.hits import Explain, hits_of, show_hits
 from cli.output import print_json
-from retriever.config.evaluation import EvalRetrievalConfig
-from retriever.config.search import SearchConfig
+from retriever.choices import SearchMode
+from retriever.config.search import SearchConfig, SearchedIndexConfig
 from retriever.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,13 +36,15 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
                 show_hits(query, hits)
 
 
-def open_index(config: SearchConfig | EvalRetrievalConfig) -> "tuple[Searcher, OpenIndex]":
-    """What searches the index that a command names, and its passages of the same moment."""
+def open_index(
+    config: SearchConfig | SearchedIndexConfig, mode: SearchMode | None = None
+) -> "tuple[Searcher, OpenIndex]":
+    """What searches the index that a command names, and its passages of the same moment; in another mode where one is given."""
     from retriever.search.open import open_index as opened
 
     return opened(
         config.index,
-        mode=config.mode,
+        mode=mode or config.mode,
         fusion=config.fusion_settings(),
         model=config.model,
         passage_model=config.passage_model,
@@ -109,7 +111,7 @@ def batched(queries: Iterable["Query"], size: int) -> Iterator[list["Query"]]:
 
 
 def about_of(
-    config: SearchConfig | EvalRetrievalConfig, searcher: "Searcher", index: "OpenIndex"
+    config: SearchConfig | SearchedIndexConfig, searcher: "Searcher", index: "OpenIndex"
 ) -> dict[str, object]:
     """What a result says of how it was found: the measured recall of an index that is not exact, and the fusion of mode hybrid."""
     from retriever.search.hybrid import HybridSearcher

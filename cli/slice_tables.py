@@ -142,7 +142,7 @@ def slices_results(config: EvalSlicesConfig, found: Sliced) -> dict[str, object]
         values["examples"] = {f"only_{config.mode}": first, f"only_{config.against}": second}
     return results_object(
         "slices",
-        {config.questions.stem: values},
+        {found.about["task"]: values},
         policy={
             **POLICY,
             "slices": MEANINGS,
@@ -157,7 +157,7 @@ def slices_results(config: EvalSlicesConfig, found: Sliced) -> dict[str, object]
         data={
             "index": str(config.index),
             "questions": str(config.questions),
-            "qrels": None if config.qrels is None else str(config.qrels),
+            "qrels": found.about["qrels"],
         },
     )
 

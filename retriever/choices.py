@@ -36,6 +36,10 @@ DataFormat = Literal[
 Split = Literal["train", "dev", "test"]
 FusionMethod = Literal["zscore", "minmax", "weighted", "rrf"]
 FusionMetric = Literal["accuracy@1", "accuracy@5", "mrr@10", "ndcg@10"]
+TiePolicy = Literal["ranking", "trec_eval"]  # equal scores: as they are ranked; or by id, largest first
+UnjudgedPolicy = Literal["not_relevant", "left_out"]
+SelfHitPolicy = Literal["keep", "drop"]  # a passage that has the question's own id
+AnswerMatch = Literal["string", "regex"]
 TrackerName = Literal["tensorboard", "wandb"]
 SimcsePreset = Literal[
     "simcse-unsup-bert-base",

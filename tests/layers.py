@@ -90,6 +90,7 @@ LAZY = {
     "mteb",
     "numba",
     "pypdf",
+    "pytrec_eval",
     "selectolax",
     "Stemmer",
     "stop_words",

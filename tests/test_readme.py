@@ -22,7 +22,7 @@ def test_an_example_runs(example: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_there_are_examples_and_commands_to_try() -> None:
     assert len(EXAMPLES) == 3
-    assert len(COMMANDS) == 26
+    assert len(COMMANDS) == 27
 
 
 @pytest.mark.parametrize(("command", "rest"), COMMANDS)

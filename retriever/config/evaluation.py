@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retriever.choices import StsSimilarity
-from retriever.config.fusion import ModeConfig
-from retriever.config.groups import EncoderConfig, TwoEncodersConfig
+from retriever.config.groups import EncoderConfig
 from retriever.config.results import ResultFolderConfig
 from retriever.settings import setting
 
@@ -30,24 +29,6 @@ class EvalStsConfig(ResultFolderConfig, EncoderConfig):
     max_length: int | None = setting(
         "Tokens per sentence.", default=None, source="what the model folder declares", at_least=3
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvalRetrievalConfig(ResultFolderConfig, ModeConfig, TwoEncodersConfig):
-    """Retrieval evaluation"""
-
-    index: Path = setting("The index folder.")
-    questions: Path = setting(
-        "Questions JSONL (with answers or positive_passage_id), or BEIR queries.jsonl with --qrels."
-    )
-    qrels: Path | None = setting("BEIR or TREC qrels.", default=None)
-    model: str | None = setting(
-        "The query encoder.",
-        default=None,
-        source="the model that the index was built with, checked by fingerprint",
-    )
-    k: int = setting("Depth of the rankings.", default=100, source="DPR: top-100", at_least=1)
-    rankings: Path | None = setting("Write the rankings here, as a TREC run.", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

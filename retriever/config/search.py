@@ -10,7 +10,25 @@ from retriever.settings import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchConfig(ModeConfig, TwoEncodersConfig):
+class QueryModelConfig(ModeConfig, TwoEncodersConfig):
+    """Index"""
+
+    model: str | None = setting(
+        "The query encoder.",
+        default=None,
+        source="the model that the index was built with, checked by fingerprint",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchedIndexConfig(QueryModelConfig):
+    """Index"""
+
+    index: Path = setting("The index folder.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig(QueryModelConfig):
     """Search"""
 
     index: Path = setting("The index folder.", positional=True)
@@ -21,11 +39,6 @@ class SearchConfig(ModeConfig, TwoEncodersConfig):
     k: int = setting("Passages per question.", default=10, at_least=1)
     explain: bool = setting(
         "Show which words made the BM25 score of each hit; of modes bm25 and hybrid.", default=False
-    )
-    model: str | None = setting(
-        "The query encoder.",
-        default=None,
-        source="the model that the index was built with, checked by fingerprint",
     )
 
     def __post_init__(self) -> None:

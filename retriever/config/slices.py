@@ -1,11 +1,10 @@
 """``ctl eval slices``."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from retriever.choices import SearchMode
-from retriever.config.fusion import ModeConfig
-from retriever.config.groups import TwoEncodersConfig
+from retriever.config.retrieval import QuestionsConfig
+from retriever.config.search import SearchedIndexConfig
 from retriever.errors import InputError
 from retriever.settings import setting
 
@@ -14,22 +13,12 @@ CUTOFFS = (1, 5, 20, 100)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalSlicesConfig(ModeConfig, TwoEncodersConfig):
+class EvalSlicesConfig(SearchedIndexConfig, QuestionsConfig):
     """Slices of a retrieval evaluation"""
 
-    index: Path = setting("The index folder.")
-    questions: Path = setting(
-        "Questions JSONL (with positive_passage_id or answers), or BEIR queries.jsonl with --qrels."
-    )
-    qrels: Path | None = setting("BEIR or TREC qrels.", default=None)
     against: SearchMode | None = setting(
         "Another mode of the same index: which questions one of the two answers and the other does not.",
         default=None,
-    )
-    model: str | None = setting(
-        "The query encoder.",
-        default=None,
-        source="the model that the index was built with, checked by fingerprint",
     )
     k: int = setting("A question is answered by the first k passages: 1, 5, 20 or 100.", default=20)
     bins: int = setting("Bins of lengths and of overlap.", default=4, source="quartiles", at_least=1)

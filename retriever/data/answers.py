@@ -1,16 +1,23 @@
-"""Whether a passage contains an answer, as DPR decides it: the answer's tokens in a row among its tokens.
+"""Whether a passage contains an answer, as DPR decides it: the answer's tokens in a row among its tokens, or its pattern somewhere.
 
 Tokens as in DPR's evaluation (Karpukhin et al. 2020): NFD, runs of letters, digits and marks, every other
 visible character by itself, lower case. Substring search would differ: the answer "Iran" is not in "Tirana".
+Patterns, of CuratedTREC say, are regular expressions: NFD, upper and lower case alike, ``^`` and ``$`` at every line.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from unicodedata import normalize
 
 import regex
 
+from retriever.choices import AnswerMatch
+from retriever.errors import InputError
+
 _TOKEN = regex.compile(r"[\p{L}\p{N}\p{M}]+|[^\p{Z}\p{C}]")
+_FLAGS = regex.IGNORECASE | regex.UNICODE | regex.MULTILINE
+PATTERN_SECONDS = 5.0
+"""For one pattern in one passage, which takes microseconds; a hostile pattern would take years."""
 _SIGMA = "\u03a3"
 """Σ, the one letter whose lower case depends on the letters around it."""
 
@@ -43,7 +50,7 @@ def has_answer(text: str, answers: Iterable[str]) -> bool:
 
     Args:
         text: the passage's text; DPR does not search the title.
-        answers: the question's answer strings; empty ones never match.
+        answers: the question's answer strings; those without a token, "" or " ", never match. (In DPR's script they are in every text.)
     """
     decomposed = normalize("NFD", text)
     letters = None if _SIGMA in decomposed else decomposed.lower()
@@ -57,3 +64,45 @@ def has_answer(text: str, answers: Iterable[str]) -> bool:
         if _joined(tokens) in passage:
             return True
     return False
+
+
+@lru_cache(maxsize=65_536)
+def compile_answer(pattern: str) -> "regex.Pattern[str]":
+    """An answer that is a regular expression.
+
+    Raises:
+        InputError: it is none. DPR's script finds such an answer nowhere, and says nothing.
+    """
+    try:
+        return regex.compile(normalize("NFD", pattern), _FLAGS)
+    except (regex.error, OverflowError, RecursionError) as error:
+        raise InputError(f"answer '{pattern}' is no regular expression: {error}") from None
+
+
+def has_pattern(text: str, answers: Iterable[str]) -> bool:
+    """Whether one of the answers, each a regular expression, is found in the text.
+
+    Args:
+        text: the passage's text; DPR does not search the title.
+        answers: the question's patterns; empty ones never match.
+
+    Raises:
+        InputError: an answer is no regular expression, or takes longer than ``PATTERN_SECONDS`` on this text.
+    """
+    decomposed = normalize("NFD", text)
+    for answer in answers:
+        try:
+            if answer and compile_answer(answer).search(decomposed, timeout=PATTERN_SECONDS):
+                return True
+        except TimeoutError:
+            raise InputError(
+                f"answer '{answer}' takes more than {PATTERN_SECONDS:g} seconds on a passage of {len(text)} characters: "
+                "simplify the pattern"
+            ) from None
+    return False
+
+
+MATCHERS: dict[AnswerMatch, Callable[[str, Iterable[str]], bool]] = {
+    "string": has_answer,
+    "regex": has_pattern,
+}

@@ -1,7 +1,7 @@
 """BEIR folders as training data: corpus.jsonl, queries.jsonl, and the judgements of each split in qrels/."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,15 +29,24 @@ class BeirFolder:
         Raises:
             InputError: one of them is not there.
         """
-        names = ("corpus.jsonl", "queries.jsonl", f"qrels/{split}.tsv")
-        found: list[Path] = []
-        for name in names:
-            file = next((each for each in (folder / name, folder / f"{name}.gz") if each.is_file()), None)
-            if file is None:
-                expected = f"expected a BEIR folder of {', '.join(names[:2])} and {names[2]}"
-                raise InputError(f"no {name} in this folder, {expected}{_judged(folder)}", path=folder)
-            found.append(file)
-        return cls(*found)
+        return cls(*_find(folder, ("corpus.jsonl", "queries.jsonl", f"qrels/{split}.tsv")))
+
+
+def find_questions(folder: Path, split: Split) -> tuple[Path, Path]:
+    """Questions and judgements of a BEIR folder, whose corpus need not be there; errors as ``BeirFolder.find``."""
+    queries, qrels = _find(folder, ("queries.jsonl", f"qrels/{split}.tsv"))
+    return queries, qrels
+
+
+def _find(folder: Path, names: Sequence[str]) -> list[Path]:
+    found: list[Path] = []
+    for name in names:
+        file = next((each for each in (folder / name, folder / f"{name}.gz") if each.is_file()), None)
+        if file is None:
+            expected = f"expected a BEIR folder of {', '.join(names[:-1])} and {names[-1]}"
+            raise InputError(f"no {name} in this folder, {expected}{_judged(folder)}", path=folder)
+        found.append(file)
+    return found
 
 
 def _judged(folder: Path) -> str:

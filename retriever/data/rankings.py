@@ -1,16 +1,22 @@
 """Judgements and rankings on disk: BEIR's and TREC's qrels, and TREC runs both ways."""
 
+import logging
 import math
-from collections.abc import Iterator
-from itertools import chain, groupby
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
+
+import numpy as np
 
 from retriever.data.files import atomic_file
 from retriever.data.lines import read_lines
 from retriever.data.table import Header
 from retriever.errors import InputError
 from retriever.records import Qrels, Ranking, Rankings
+
+logger = logging.getLogger(__name__)
 
 _BEIR_COLUMNS = ("query-id", "corpus-id", "score")
 _RUN_COLUMNS = 6
@@ -70,15 +76,19 @@ def _judgements(path: Path) -> Iterator[tuple[int, str, str, str]]:
         yield number, cells[0], cells[2], cells[3]
 
 
-def write_rankings(path: Path, rankings: Rankings, tag: str) -> None:
-    """Write a TREC run, ``query-id Q0 passage-id rank score tag``, streamed and atomic.
+WriteRanking = Callable[[str, Ranking], None]
+"""Appends the ranking of a query to a file."""
 
-    Scores are written in full, so that the order survives. Equal scores keep their order in the ranks only:
-    programs that read runs, ``read_rankings`` and trec_eval among them, go by score, then by passage id.
+
+@contextmanager
+def rankings_file(path: Path, tag: str) -> Iterator[WriteRanking]:
+    """A TREC run that is written ranking by ranking, ``query-id Q0 passage-id rank score tag``, and appears when it is complete.
+
+    Scores are written in full, so that the order survives. Equal scores keep their order in the file and its ranks;
+    trec_eval goes by score, then by passage id.
 
     Args:
         path: the file to write.
-        rankings: query ids and their rankings.
         tag: the name of the system, one word.
 
     Raises:
@@ -87,11 +97,21 @@ def write_rankings(path: Path, rankings: Rankings, tag: str) -> None:
     """
     _require_word("tag", tag, path)
     with atomic_file(path) as file:
-        for query_id, ranking in rankings:
+
+        def write(query_id: str, ranking: Ranking) -> None:
             _require_word("query id", query_id, path)
             for rank, hit in enumerate(ranking, start=1):
                 _require_word("passage id", hit.id, path)
                 file.write(f"{query_id} Q0 {hit.id} {rank} {hit.score!r} {tag}\n")
+
+        yield write
+
+
+def write_rankings(path: Path, rankings: Rankings, tag: str) -> None:
+    """Write a TREC run, streamed; as ``rankings_file``."""
+    with rankings_file(path, tag) as write:
+        for query_id, ranking in rankings:
+            write(query_id, ranking)
 
 
 def _require_word(what: str, value: str, path: Path) -> None:
@@ -103,42 +123,62 @@ def _require_word(what: str, value: str, path: Path) -> None:
 def read_rankings(path: Path) -> Iterator[tuple[str, Ranking]]:
     """Query ids and rankings of a TREC run, streamed in file order.
 
-    The order is trec_eval's: by score, larger first, then by passage id, larger first; the rank column is
-    ignored.
+    Larger scores come first, as in trec_eval; equal scores stay in the order of the file. The rank column is not looked at, but
+    where it contradicts the scores, which may be distances then, that is told.
 
     Raises:
         InputError: a file or line that is wrong, a passage twice in a ranking, a query in two places, or no
             ranking.
     """
     finished: set[str] = set()
-    for query_id, hits in groupby(_read_hits(path), key=lambda each: each[1]):
-        scores: dict[str, float] = {}
-        for line, _, passage_id, score in hits:
-            if query_id in finished:
-                raise InputError(f"query '{query_id}' appears in two places", path=path, line=line)
-            if passage_id in scores:
-                raise InputError(f"passage '{passage_id}' twice for query '{query_id}'", path=path, line=line)
-            scores[passage_id] = score
+    contradicted = 0
+    for query_id, lines in groupby(_run_lines(path), key=itemgetter(2)):
+        numbers, scores, _, ids, ranks = zip(*lines, strict=True)
+        if query_id in finished:
+            raise InputError(f"query '{query_id}' appears in two places", path=path, line=numbers[0])
         finished.add(query_id)
-        order = sorted(scores.items(), key=itemgetter(1, 0), reverse=True)
-        yield query_id, Ranking([each for each, _ in order], [score for _, score in order])
+        if len(set(ids)) < len(ids):
+            place = next(place for place, each in enumerate(ids) if each in ids[:place])
+            message = f"passage '{ids[place]}' twice for query '{query_id}'"
+            raise InputError(message, path=path, line=numbers[place])
+        values = np.array(scores)
+        if (values[1:] > values[:-1]).any():
+            order = np.argsort(-values, kind="stable")
+            contradicted += not _are_rising([ranks[place] for place in order])
+            ids, values = tuple(ids[place] for place in order), values[order]
+        yield query_id, Ranking(ids, values)
     if not finished:
         raise InputError("no rankings in this file", path=path)
+    if contradicted:
+        logger.warning(
+            "%s: in %d of %d rankings the ranks contradict the scores; the scores count, larger ones first",
+            path,
+            contradicted,
+            len(finished),
+        )
 
 
-def _read_hits(path: Path) -> Iterator[tuple[int, str, str, float]]:
-    """Line, query id, passage id, score."""
+def _are_rising(ranks: Sequence[str]) -> bool:
+    numbers = [int(each) if each.isascii() and each.isdecimal() else 0 for each in ranks]
+    return all(first <= second for first, second in pairwise(numbers))
+
+
+def _run_lines(path: Path) -> Iterator[tuple[int, float, str, str, str]]:
+    """Line, score, query id, passage id, rank; a file may have a hundred million of them."""
     for number, line in read_lines(path):
-        cells = line.split()
-        if not cells:
-            continue
-        if len(cells) != _RUN_COLUMNS:
-            message = f"expected 6 columns (query id, Q0, passage id, rank, score, tag), found {len(cells)}"
-            raise InputError(message, path=path, line=number)
         try:
-            score = float(cells[4])
+            query_id, _, passage_id, rank, cell, _ = line.split()
+            score = float(cell)
         except ValueError:
-            score = math.nan
-        if math.isnan(score):
-            raise InputError(f"score must be a number, found '{cells[4]}'", path=path, line=number)
-        yield number, cells[0], cells[2], score
+            cells = line.split()
+            if not cells:
+                continue
+            if len(cells) != _RUN_COLUMNS:
+                message = (
+                    f"expected 6 columns (query id, Q0, passage id, rank, score, tag), found {len(cells)}"
+                )
+                raise InputError(message, path=path, line=number) from None
+            score, cell = math.nan, cells[4]
+        if score != score:
+            raise InputError(f"score must be a number, found '{cell}'", path=path, line=number)
+        yield number, score, query_id, passage_id, rank

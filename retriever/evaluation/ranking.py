@@ -1,120 +1,125 @@
-"""Metrics of rankings against relevance judgements, defined as in trec_eval."""
+"""Metrics of rankings against relevance judgements, computed by pytrec_eval, which is trec_eval's own code."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retriever.errors import InputError
-from retriever.records import Qrels, Ranking, Rankings
 
-Metric = Callable[[NDArray[np.float64], NDArray[np.float64]], float]
-"""(L,) grades of the ranking in its order, (R,) grades of all relevant passages from the largest → value, 0 to 1."""
+if TYPE_CHECKING:
+    from pytrec_eval import RelevanceEvaluator
+
+MEASURES = {
+    "accuracy": "success",
+    "success": "success",
+    "ndcg": "ndcg_cut",
+    "recall": "recall",
+    "mrr": "recip_rank",
+    "precision": "P",
+    "map": "map_cut",
+}
+"""Metric at a cut-off → measure of trec_eval."""
+
+WHOLE = {"ndcg": "ndcg", "mrr": "recip_rank", "map": "map"}
+"""Metric of the whole ranking → measure of trec_eval."""
 
 
-def ranking_metrics(rankings: Rankings, qrels: Qrels, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Score each judged query.
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric by its name.
 
-    A grade above 0 is relevant; a passage without a grade is not. The ranking's own order counts, where trec_eval sorts
-    again by score and passage id. Who is counted: a query of the qrels that has no ranking scores 0; a query without a
-    relevant passage in the qrels is left out, and so is a ranking of a query that the qrels do not know.
+    Attributes:
+        name: such as ``ndcg@10`` or ``map``.
+        kind: the name without the cut-off.
+        cutoff: the passages that it looks at; None: all.
+    """
+
+    name: str
+    kind: str
+    cutoff: int | None
+
+    @classmethod
+    def parse(cls, name: str) -> "Metric":
+        """The metric of a name.
+
+        Raises:
+            InputError: no such metric; the message lists those that there are.
+        """
+        kind, at, cutoff = name.partition("@")
+        if kind in (MEASURES if at else WHOLE) and (not at or re.fullmatch("[1-9][0-9]{0,8}", cutoff)):
+            return cls(name, kind, int(cutoff) if at else None)
+        known = ", ".join([*(f"{each}@k" for each in MEASURES), *WHOLE])
+        raise InputError(f"unknown metric '{name}' (known: {known}, with k a whole number from 1)")
+
+    @property
+    def measure(self) -> str:
+        """What trec_eval is asked for."""
+        name = WHOLE[self.kind] if self.cutoff is None else MEASURES[self.kind]
+        # trec_eval has the reciprocal rank of whole rankings only
+        return name if self.cutoff is None or self.kind == "mrr" else f"{name}.{self.cutoff}"
+
+    def value(self, found: Mapping[str, float]) -> float:
+        """The value in what trec_eval answers."""
+        value = found[self.measure.replace(".", "_")]
+        return 0.0 if self.kind == "mrr" and self.cutoff is not None and value < 1 / self.cutoff else value
+
+
+def score_rankings(
+    rankings: Sequence[Sequence[str]],
+    grades: Sequence[Mapping[str, int]],
+    metrics: Sequence[Metric],
+    *,
+    judged_only: bool = False,
+) -> NDArray[np.float64]:
+    """The metrics of some rankings.
+
+    A grade above 0 is relevant, and its gain in ndcg; a passage without a grade is not relevant. recall, map and ndcg are of all
+    relevant passages, found or not, and precision@k is of k, also where fewer were found.
 
     Args:
-        rankings: (query id, ranking) pairs, read once.
-        qrels: the judgements.
-        metrics: of ``accuracy@k`` (a relevant passage in the first k: 1), ``recall@k``, ``precision@k`` (of k, also where
-            fewer were found), ``mrr@k`` (1 / rank of the first relevant one), ``ndcg@k`` (gain = grade, log2 discount) and
-            ``map`` (of all that was found).
+        rankings: B lists of different passage ids, best first. Their order counts, and nothing else.
+        grades: of each ranking the passage ids that are judged, with their grades.
+        metrics: M of them.
+        judged_only: passages without a grade are left out of the rankings first: trec_eval's ``-J``.
 
     Returns:
-        query id → metric → value from 0 to 1, in the order of the qrels.
+        (B, M) values from 0 to 1; 0 where nothing is relevant.
 
     Raises:
-        InputError: an unknown metric, two rankings of one query, or no relevant passage in the qrels at all.
+        InputError: pytrec_eval is not installed.
+        ValueError: not one dict of grades for each ranking.
     """
-    functions = {name: metric_named(name) for name in metrics}
-    judged = {query: grades for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
-    if not judged:
-        raise InputError("the qrels name no relevant passage")
-    found: dict[str, dict[str, float]] = {}
-    for query, ranking in rankings:
-        if query in found:
-            raise InputError(f"query '{query}' has two rankings")
-        if query in judged:
-            found[query] = score_ranking(ranking, judged[query], functions)
-    return {query: found.get(query) or dict.fromkeys(functions, 0.0) for query in judged}
-
-
-def mean_metrics(values: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """The mean over queries of what ``ranking_metrics`` returns; {} of no queries."""
-    rows = list(values.values())
-    return {name: float(np.mean([row[name] for row in rows])) for name in (rows[0] if rows else ())}
-
-
-def score_ranking(
-    ranking: Ranking, grades: Mapping[str, int], functions: Mapping[str, Metric]
-) -> dict[str, float]:
-    """The metrics of one ranking; ``grades`` must hold one above 0."""
-    gains = np.array([max(grades.get(passage_id, 0), 0) for passage_id in ranking.ids], dtype=np.float64)
-    ideal = np.array(
-        sorted((grade for grade in grades.values() if grade > 0), reverse=True), dtype=np.float64
+    rows = [
+        (str(row), ids, own)
+        for row, (ids, own) in enumerate(zip(rankings, grades, strict=True))
+        if ids and own
+    ]
+    values = np.zeros((len(rankings), len(metrics)))
+    if not rows:
+        return values
+    evaluator = _library()(
+        {row: own for row, _, own in rows},
+        {each.measure for each in metrics},
+        judged_docs_only_flag=judged_only,
     )
-    return {name: function(gains, ideal) for name, function in functions.items()}
+    # trec_eval sorts by score, and equal scores by id: scores that fall with the rank keep the order
+    found = evaluator.evaluate(
+        {row: dict(zip(ids, map(float, range(len(ids), 0, -1)), strict=True)) for row, ids, _ in rows}
+    )
+    for row, _, _ in rows:
+        values[int(row)] = [each.value(found[row]) for each in metrics]
+    return values
 
 
-def metric_named(name: str) -> Metric:
-    """The function of a metric's name.
-
-    Raises:
-        InputError: no such metric; the message lists those that there are.
-    """
-    if name == "map":
-        return _average_precision
-    match = re.fullmatch(r"([a-z]+)@([1-9][0-9]*)", name)
-    if match is None or match[1] not in METRICS_AT:
-        known = ", ".join([*(f"{each}@k" for each in METRICS_AT), "map"])
-        raise InputError(f"unknown metric '{name}' (known: {known}, with k a whole number from 1)")
-    function, k = METRICS_AT[match[1]], int(match[2])
-    return lambda gains, ideal: float(function(gains[:k], ideal, k))
-
-
-def _accuracy(gains: NDArray[np.float64], ideal: NDArray[np.float64], k: int) -> float:
-    return float(np.any(gains > 0))
-
-
-def _recall(gains: NDArray[np.float64], ideal: NDArray[np.float64], k: int) -> float:
-    return np.count_nonzero(gains) / len(ideal)
-
-
-def _precision(gains: NDArray[np.float64], ideal: NDArray[np.float64], k: int) -> float:
-    return np.count_nonzero(gains) / k
-
-
-def _reciprocal_rank(gains: NDArray[np.float64], ideal: NDArray[np.float64], k: int) -> float:
-    relevant = np.flatnonzero(gains)
-    return 1 / (1 + int(relevant[0])) if len(relevant) else 0.0
-
-
-def _ndcg(gains: NDArray[np.float64], ideal: NDArray[np.float64], k: int) -> float:
-    return _discounted(gains) / _discounted(ideal[:k])
-
-
-def _discounted(gains: NDArray[np.float64]) -> float:
-    """Σ gain / log2(rank + 1), ranks from 1."""
-    return float(np.sum(gains / np.log2(np.arange(2, len(gains) + 2))))
-
-
-def _average_precision(gains: NDArray[np.float64], ideal: NDArray[np.float64]) -> float:
-    """The mean, over all relevant passages, of the precision at each one's rank; 0 for one that was not found."""
-    ranks = np.flatnonzero(gains) + 1
-    return float(np.sum(np.arange(1, len(ranks) + 1) / ranks)) / len(ideal)
-
-
-METRICS_AT: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64], int], float]] = {
-    "accuracy": _accuracy,
-    "ndcg": _ndcg,
-    "recall": _recall,
-    "mrr": _reciprocal_rank,
-    "precision": _precision,
-}
+def _library() -> "type[RelevanceEvaluator]":
+    try:
+        from pytrec_eval import RelevanceEvaluator
+    except ImportError:
+        raise InputError(
+            "rankings are judged by pytrec_eval, which is not installed: pip install pytrec-eval-terrier"
+        ) from None
+    return RelevanceEvaluator

@@ -1,57 +1,57 @@
-"""End-to-end evaluation of a searcher: questions in, accuracy and rank metrics with intervals out."""
+"""Evaluation of rankings, a searcher's or those of a file: accuracy and rank metrics with intervals."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.data.answers import has_answer
 from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
-from retriever.evaluation.ranking import metric_named, score_ranking
-from retriever.protocols import Progress, Searcher, no_progress
-from retriever.records import Passage, Qrels, Question, Ranking
-
-QRELS_METRICS = (
-    "ndcg@10",
-    "recall@100",
-    "mrr@10",
-    "map",
-    "accuracy@1",
-    "accuracy@5",
-    "accuracy@20",
-    "accuracy@100",
+from retriever.evaluation.judges import (
+    Asked,
+    Judging,
+    judging_by_qrels,
+    judging_by_question,
+    require_unique,
 )
-GOLD_METRICS = ("accuracy@1", "accuracy@5", "accuracy@20", "accuracy@100", "mrr@10")
-ANSWER_CUTOFFS = (1, 5, 20, 100)
+from retriever.evaluation.policy import RetrievalPolicy
+from retriever.protocols import Progress, Searcher, advancing, no_progress
+from retriever.records import Passage, Qrels, Question, Ranking, Rankings
 
-Judge = Callable[[Question, Ranking], dict[str, float]]
-"""What one ranking is worth: metric → value from 0 to 1."""
+T = TypeVar("T")
+BATCH_SIZE = 256
+POLICY = RetrievalPolicy()
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalResult:
-    """What a searcher achieved.
+    """What the rankings are worth.
 
     Args:
-        judged_by: "qrels", "gold passage", "answer string" or "gold passage, answer string".
-        k: depth of the rankings.
+        judged_by: "qrels", "gold passage", "answer string" (or "answer regex"), or "gold passage, answer string".
+        k: depth of the rankings; None: as deep as they came.
         question_ids: the Q questions that count, in the order given.
         per_query: metric → (Q,) values from 0 to 1.
         metrics: metric → mean.
         intervals: metric → 95 % bootstrap interval of the mean.
+        counts: what was left out, scored 0 or dropped.
+        policy: every choice that moves a number.
     """
 
     judged_by: str
-    k: int
+    k: int | None
     question_ids: tuple[str, ...]
     per_query: dict[str, NDArray[np.float64]]
     metrics: dict[str, float]
     intervals: dict[str, tuple[float, float]]
+    counts: dict[str, int] = field(default_factory=dict)
+    policy: RetrievalPolicy = POLICY
 
     def to_json(self) -> dict[str, object]:
         """Plain JSON values, without those per query."""
@@ -59,8 +59,10 @@ class RetrievalResult:
             "judged_by": self.judged_by,
             "k": self.k,
             "questions": len(self.question_ids),
+            **self.counts,
             "metrics": dict(self.metrics),
             "intervals": {name: list(interval) for name, interval in self.intervals.items()},
+            "policy": self.policy.to_json(),
         }
 
 
@@ -70,8 +72,10 @@ def evaluate_retrieval(
     *,
     qrels: Qrels | None = None,
     passages: Mapping[str, Passage] | None = None,
+    metrics: Sequence[str] = (),
     k: int = 100,
-    batch_size: int = 256,
+    policy: RetrievalPolicy = POLICY,
+    batch_size: int = BATCH_SIZE,
     on_ranking: Callable[[str, Ranking], None] | None = None,
     progress: Progress = no_progress,
 ) -> RetrievalResult:
@@ -80,157 +84,180 @@ def evaluate_retrieval(
     With qrels, they judge: questions without a relevant passage in them are left out and not searched. Without, positive
     ids judge if every question has them (``accuracy@k``: a gold passage among the first k), and answers if every question
     has them and ``passages`` is given: as ``accuracy@k``, or ``answer_accuracy@k`` beside gold passages. An answer counts
-    as DPR counts it: its tokens in a row in the passage's text, the title not searched. Metrics at a rank beyond ``k``
-    are left out, and ``map`` is of the first k.
+    as DPR counts it: its tokens in a row in the passage's text, the title not searched. Rankings are judged as they are found,
+    and none is kept.
 
     Args:
         searcher: what is evaluated.
         questions: questions with unique ids.
         qrels: relevance judgements.
-        passages: passage id → passage, for judging by answers.
+        passages: passage id → passage, for judging by answers, and to tell of relevant ones that are not there.
+        metrics: ``ndcg@10``, ``recall@1000``, ``map`` … (``ranking.MEASURES``, ``WHOLE``); none: those of the judge, as far as k reaches.
         k: depth of the rankings; a smaller corpus gives shorter ones.
+        policy: what counts how.
         batch_size: questions searched at once.
         on_ranking: called with each question's id and ranking, in order.
         progress: advanced by the questions of each batch.
 
     Raises:
-        InputError: no questions, an id twice, nothing to judge a question by, or a found passage that ``passages`` lacks.
+        InputError: no questions, an id twice, nothing to judge a question by, a metric that is unknown or looks deeper than k, or a
+            found passage that ``passages`` lacks.
     """
-    require_unique(questions)
-    if qrels is None:
-        judged_by, judge = _judge_by_question(questions, passages, k)
-    else:
-        judged_by, judge = (
-            "qrels",
-            _judge_by_grades(lambda question: qrels[question.query.id], _within(QRELS_METRICS, k)),
-        )
-        questions = judged_questions(questions, qrels)
-        graded = [qrels[question.query.id].items() for question in questions]
-        warn_of_unreachable([[id for id, grade in each if grade > 0] for each in graded], passages)
-    rows: list[dict[str, float]] = []
-    with progress(len(questions), "evaluate") as advance:
-        for start in range(0, len(questions), batch_size):
-            batch = questions[start : start + batch_size]
-            rankings = searcher.search([question.query.text for question in batch], k)
-            for question, ranking in zip(batch, rankings, strict=True):
-                if on_ranking is not None:
-                    on_ranking(question.query.id, ranking)
-                rows.append(judge(question, ranking))
+    judging = _choose(questions, qrels, passages, Asked(metrics, k), policy)
+    counted = set(judging.question_ids)
+    asked = [each for each in questions if each.query.id in counted]
+
+    depth = k + (policy.self_hits == "drop")
+
+    def search() -> Iterator[tuple[str, Ranking]]:
+        for batch in _batches(asked, batch_size):
+            found = searcher.search([each.query.text for each in batch], depth)
             advance(len(batch))
-    return _result(judged_by, k, questions, rows)
+            yield from zip([each.query.id for each in batch], found, strict=True)
+
+    with progress(len(asked), "evaluate") as advance:
+        return _score(_Tally(judging, k, policy, on_ranking), search())
 
 
-def _result(
-    judged_by: str, k: int, questions: Sequence[Question], rows: list[dict[str, float]]
+def evaluate_rankings(
+    rankings: Rankings,
+    *,
+    questions: Sequence[Question] | None = None,
+    qrels: Qrels | None = None,
+    passages: Mapping[str, Passage] | None = None,
+    metrics: Sequence[str] = (),
+    k: int | None = None,
+    policy: RetrievalPolicy = POLICY,
+    progress: Progress = no_progress,
 ) -> RetrievalResult:
-    names = list(rows[0])
-    values = np.array([[row[name] for name in names] for row in rows])  # (Q, metrics)
+    """Judge rankings that were made elsewhere, as ``evaluate_retrieval`` judges a search.
+
+    Rankings of queries that are not judged are left out, judged queries without a ranking score 0, and both are counted and told.
+
+    Args:
+        rankings: (query id, ranking) pairs, streamed; none of them is kept.
+        questions: needed without qrels, and then all of them count; with qrels, only those of them that are judged.
+        qrels: relevance judgements.
+        passages: as for ``evaluate_retrieval``.
+        metrics: as for ``evaluate_retrieval``.
+        k: only the first k passages of each ranking count; None: all.
+        policy: what counts how.
+        progress: advanced by the rankings of each batch.
+
+    Raises:
+        InputError: as ``evaluate_retrieval``, two rankings of one query, or none of a judged one.
+    """
+    judging = _choose(questions, qrels, passages, Asked(metrics, k), policy)
+    with progress(None, "evaluate") as advance:
+        return _score(_Tally(judging, k, policy), advancing(rankings, advance))
+
+
+def _choose(
+    questions: Sequence[Question] | None,
+    qrels: Qrels | None,
+    passages: Mapping[str, Passage] | None,
+    asked: Asked,
+    policy: RetrievalPolicy,
+) -> Judging:
+    if questions is not None:
+        require_unique(questions)
+    if qrels is not None:
+        return judging_by_qrels(qrels, questions, passages, asked, policy)
+    if questions is None:
+        raise InputError("nothing judges the rankings: give qrels, or questions with positive ids or answers")
+    return judging_by_question(questions, passages, asked, policy)
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    waiting = iter(items)
+    while batch := list(islice(waiting, size)):
+        yield batch
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Values of the questions while rankings pass by: of each its values stay, and nothing else."""
+
+    judging: Judging
+    k: int | None
+    policy: RetrievalPolicy
+    on_ranking: Callable[[str, Ranking], None] | None = None
+    longest: int = 0
+    self_hits: int = 0
+    others: int = 0
+    rows: dict[str, int] = field(init=False)
+    values: NDArray[np.float64] = field(init=False)
+    ranked: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = {each: row for row, each in enumerate(self.judging.question_ids)}
+        self.values = np.zeros((len(self.rows), len(self.judging.metrics)))
+        self.ranked = np.zeros(len(self.rows), dtype=bool)
+
+    def add(self, batch: Sequence[tuple[str, Ranking]]) -> None:
+        """Judge some rankings."""
+        known: dict[str, Sequence[str]] = {}
+        for query_id, ranking in batch:
+            row = self.rows.get(query_id)
+            if row is None:
+                self.others += 1
+                continue
+            if self.ranked[row]:
+                raise InputError(f"query '{query_id}' has two rankings")
+            self.ranked[row] = True
+            self.self_hits += query_id in ranking.ids
+            kept = self.policy.kept(query_id, ranking)
+            known[query_id] = self.policy.order(kept)[: self.k]
+            self.longest = max(self.longest, len(known[query_id]))
+            if self.on_ranking is not None:
+                self.on_ranking(query_id, kept if self.k is None else kept.head(self.k))
+        if known:
+            scores = [judge(list(known), list(known.values())) for judge in self.judging.judges]
+            self.values[[self.rows[each] for each in known]] = np.concatenate(scores, axis=1)
+
+    def counts(self) -> dict[str, int]:
+        """What is left out, scored 0 or dropped; told, too.
+
+        Raises:
+            InputError: no ranking is of a question that counts.
+        """
+        without, asked = int(np.count_nonzero(~self.ranked)), max(self.judging.deepest, self.k or 0)
+        if without == len(self.rows):
+            raise InputError("no ranking is of a query that is judged: are they ids of another set?")
+        if without:
+            logger.warning(
+                "%d of %d judged queries have no ranking: they count as 0", without, len(self.rows)
+            )
+        if self.others:
+            logger.warning("%d rankings are of queries that are not judged: left out", self.others)
+        if self.self_hits and self.policy.self_hits == "keep":
+            logger.warning(
+                "%d rankings hold a passage with the query's own id, which counts as any other; BEIR leaves it out: --self-hits drop",
+                self.self_hits,
+            )
+        if self.longest < asked:
+            logger.warning("no ranking has more than %d passages, and %d count", self.longest, asked)
+        return {
+            **self.judging.counts,
+            "questions_without_ranking": without,
+            "rankings_of_other_queries": self.others,
+            "self_hits": self.self_hits,
+        }
+
+
+def _score(tally: _Tally, rankings: Rankings) -> RetrievalResult:
+    for batch in _batches(rankings, BATCH_SIZE):
+        tally.add(batch)
+    counts = tally.counts()
+    names, values = tally.judging.metrics, tally.values
     low, high = mean_intervals(values)
     return RetrievalResult(
-        judged_by=judged_by,
-        k=k,
-        question_ids=tuple(question.query.id for question in questions),
+        judged_by=tally.judging.judged_by,
+        k=tally.k,
+        question_ids=tally.judging.question_ids,
         per_query=dict(zip(names, values.T.copy(), strict=True)),
         metrics=dict(zip(names, values.mean(axis=0).tolist(), strict=True)),
         intervals=dict(zip(names, zip(low.tolist(), high.tolist(), strict=True), strict=True)),
+        counts=counts,
+        policy=tally.policy,
     )
-
-
-def require_unique(questions: Sequence[Question]) -> None:
-    """Raise InputError when there are no questions, or two with one id."""
-    if not questions:
-        raise InputError("no questions to evaluate")
-    seen: set[str] = set()
-    for question in questions:
-        if question.query.id in seen:
-            raise InputError(f"question id '{question.query.id}' occurs twice")
-        seen.add(question.query.id)
-
-
-def judged_questions(questions: Sequence[Question], qrels: Qrels) -> list[Question]:
-    """The questions that have a relevant passage in the qrels."""
-    relevant = {query for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
-    judged = [question for question in questions if question.query.id in relevant]
-    if not judged:
-        raise InputError("the qrels name no relevant passage for any of the questions")
-    if len(judged) < len(questions):
-        logger.warning(
-            "%d of %d questions are not judged by the qrels: left out",
-            len(questions) - len(judged),
-            len(questions),
-        )
-    if len(judged) < len(relevant):
-        logger.warning(
-            "%d of %d judged queries are not among the questions", len(relevant) - len(judged), len(relevant)
-        )
-    return judged
-
-
-def _judge_by_question(
-    questions: Sequence[Question], passages: Mapping[str, Passage] | None, k: int
-) -> tuple[str, Judge]:
-    """By gold passages, answers or both: by whatever every question has."""
-    no_gold = [question for question in questions if not question.positive_ids]
-    no_answers = [question for question in questions if not question.answers]
-    for question in no_gold:
-        if not question.answers:
-            raise InputError(
-                f"question '{question.query.id}' has neither answers nor a positive passage id, and there are no qrels"
-            )
-    if no_gold and no_answers:
-        raise InputError(
-            f"question '{no_gold[0].query.id}' has no positive passage id and question '{no_answers[0].query.id}' "
-            "no answers: all questions must be judged in one way"
-        )
-    if no_gold and passages is None:
-        raise InputError("judging by answers needs the passages")
-    judges: dict[str, Judge] = {}
-    if not no_gold:
-        warn_of_unreachable([question.positive_ids for question in questions], passages)
-        judges["gold passage"] = _judge_by_grades(
-            lambda question: dict.fromkeys(question.positive_ids, 1), _within(GOLD_METRICS, k)
-        )
-    if not no_answers and passages is not None:
-        name = "accuracy" if no_gold else "answer_accuracy"
-        judges["answer string"] = _judge_by_answers(passages, name, k)
-    return ", ".join(judges), lambda question, ranking: {
-        metric: value for judge in judges.values() for metric, value in judge(question, ranking).items()
-    }
-
-
-def warn_of_unreachable(relevant: Sequence[Iterable[str]], passages: Mapping[str, Passage] | None) -> None:
-    """Say how many questions no search can answer: none of their relevant ids is in the corpus."""
-    if passages is None:
-        return
-    missing = sum(not any(each in passages for each in ids) for ids in relevant)
-    if missing:
-        logger.warning("%d of %d questions have no positive passage in the corpus", missing, len(relevant))
-
-
-def _within(names: Sequence[str], k: int) -> list[str]:
-    """The metrics that a ranking of depth k can give."""
-    return [name for name in names if int(name.partition("@")[2] or 0) <= k]
-
-
-def _judge_by_grades(grades_of: Callable[[Question], Mapping[str, int]], names: Sequence[str]) -> Judge:
-    functions = {name: metric_named(name) for name in names}
-    return lambda question, ranking: score_ranking(ranking, grades_of(question), functions)
-
-
-def _judge_by_answers(passages: Mapping[str, Passage], name: str, k: int) -> Judge:
-    cutoffs = [cutoff for cutoff in ANSWER_CUTOFFS if cutoff <= k]
-
-    def judge(question: Question, ranking: Ranking) -> dict[str, float]:
-        answers = question.answers
-        matches = (has_answer(text, answers) for text in _texts(ranking.ids[: cutoffs[-1]], passages))
-        first = next((rank for rank, match in enumerate(matches, start=1) if match), k + 1)
-        return {f"{name}@{cutoff}": float(first <= cutoff) for cutoff in cutoffs}
-
-    return judge
-
-
-def _texts(passage_ids: Sequence[str], passages: Mapping[str, Passage]) -> Iterator[str]:
-    for passage_id in passage_ids:
-        if passage_id not in passages:
-            raise InputError(f"the search found passage '{passage_id}', which is not in the corpus")
-        yield passages[passage_id].text

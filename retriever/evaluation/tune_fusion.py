@@ -15,13 +15,13 @@ from retriever.data.dpr import read_questions
 from retriever.data.rankings import read_qrels
 from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
-from retriever.evaluation.ranking import Metric, metric_named, score_ranking
-from retriever.evaluation.retrieval import judged_questions, require_unique, warn_of_unreachable
+from retriever.evaluation.judges import count_unreachable, judged_questions, require_unique
+from retriever.evaluation.ranking import Metric, score_rankings
 from retriever.index.bm25 import settings_of
 from retriever.index.opened import OpenIndex
 from retriever.index.writing import put_into_force, writer
 from retriever.protocols import Progress, no_progress
-from retriever.records import Passage, Question, Ranking
+from retriever.records import Passage, Question
 from retriever.search.fusion import FUSION, METHODS, Candidates, Fusion
 from retriever.search.hybrid import HybridSearcher
 from retriever.search.open import open_index
@@ -116,8 +116,8 @@ def measure(
         The F fusions, and (Q, 2 + F) values of the metric: dense alone, BM25 alone, each fusion.
     """
     fusions: list[Fusion] = []
-    functions: dict[str, Metric] = {metric: metric_named(metric)}
-    rows: list[list[float]] = []
+    asked = [Metric.parse(metric)]
+    rows: list[NDArray[np.float64]] = []
     with progress(len(questions), "measure") as advance:
         for start in range(0, len(questions), BATCH_SIZE):
             batch = questions[start : start + BATCH_SIZE]
@@ -126,10 +126,10 @@ def measure(
             candidates = [Candidates(dense, bm25, depth) for dense, bm25 in zip(*sides, strict=True)]
             fusions = fusions or fusions_to_try(candidates, depth)
             for question, dense, bm25, found in zip(batch, *sides, candidates, strict=True):
-                rankings: list[Ranking] = [each.head(METRIC_DEPTH) for each in (dense, bm25)]
-                rankings += [found.fused(each, METRIC_DEPTH) for each in fusions]
-                relevant = grades(question, {id for each in rankings for id in each.ids})
-                rows.append([score_ranking(each, relevant, functions)[metric] for each in rankings])
+                rankings = [each.ids[:METRIC_DEPTH] for each in (dense, bm25)]
+                rankings += [found.fused(each, METRIC_DEPTH).ids for each in fusions]
+                relevant = grades(question, {id for each in rankings for id in each})
+                rows.append(score_rankings(rankings, [relevant] * len(rankings), asked)[:, 0])
             advance(len(batch))
     return fusions, np.array(rows)
 
@@ -172,8 +172,7 @@ def _grades(
             each.query.id: dict.fromkeys(each.positive_ids, 1) if qrels is None else qrels[each.query.id]
             for each in questions
         }
-        relevant = [[id for id, grade in each.items() if grade > 0] for each in known.values()]
-        warn_of_unreachable(relevant, passages)
+        count_unreachable(known.values(), passages)
         return lambda question, ids: known[question.query.id]
     for each in questions:
         if not each.answers:

@@ -6,7 +6,7 @@ import pytest
 
 from cli.main import main
 from retriever.config.slices import CUTOFFS
-from retriever.evaluation.retrieval import ANSWER_CUTOFFS, QRELS_METRICS
+from retriever.evaluation.judges import ANSWER_METRICS, QRELS_METRICS
 
 CPU = ["--device", "cpu", "--precision", "fp32"]
 
@@ -150,7 +150,5 @@ def test_bad_input_is_one_sentence(index, questions, tmp_path, capsys):
 
 
 def test_k_is_one_of_the_ranks_that_retrieval_measures():
-    assert CUTOFFS == ANSWER_CUTOFFS
-    assert {f"accuracy@{k}" for k in CUTOFFS} == {
-        name for name in QRELS_METRICS if name.startswith("accuracy")
-    }
+    assert ANSWER_METRICS == tuple(f"accuracy@{k}" for k in CUTOFFS)
+    assert set(ANSWER_METRICS) == {name for name in QRELS_METRICS if name.startswith("accuracy")}

@@ -10,11 +10,12 @@ from typer.testing import CliRunner
 
 from cli.main import app as ctl
 from cli.options import add_command
-from retriever.config.evaluation import EvalRetrievalConfig, EvalStsConfig
+from retriever.config.evaluation import EvalStsConfig
 from retriever.config.geometry import EvalGeometryConfig
 from retriever.config.index import IndexConfig
 from retriever.config.mining import MineConfig
 from retriever.config.report import InfoConfig, PlotConfig
+from retriever.config.retrieval import EvalRetrievalConfig
 from retriever.config.search import SearchConfig
 from retriever.config.slices import EvalSlicesConfig
 from retriever.config.training import TrainDprConfig, TrainSimcseConfig

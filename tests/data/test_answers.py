@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retriever.data.answers import contains, has_answer, tokenise
+from retriever.data import answers as matching
+from retriever.data.answers import MATCHERS, contains, has_answer, has_pattern, tokenise
+from retriever.errors import InputError
 
 
 def naive_tokens(text):
@@ -65,6 +67,65 @@ def test_tokens_are_runs_of_letters_and_single_marks(text, tokens):
         ("", ["x"], False),
         ("ΟΔΟΣ", ["οδος"], True),
         ("ΔΣ.Δ", ["ΔΣ"], True),
+        # accents: marks belong to the token, composed or not; a bare letter is another token
+        ("Beyonc\u00e9 sang", ["Beyonce\u0301"], True),
+        ("Beyonce sang", ["Beyonc\u00e9"], False),
+        ("\u00c5ngstr\u00f6m", ["a\u030angstro\u0308m"], True),
+        ("Malm\u00f6", ["malmo"], False),
+        ("S\u00e3o Paulo", ["s\u00e3o paulo"], True),
+        ("stra\u00dfe", ["STRASSE"], False),
+        ("\u0130stanbul", ["istanbul"], False),
+        ("\u0130stanbul", ["i\u0307stanbul"], True),
+        ("\ufb01nal", ["final"], False),  # NFD keeps ligatures, as NFKD would not
+        ("H\u2082O", ["H2O"], False),
+        ("caf\u00e9s", ["caf\u00e9"], False),
+        # punctuation: each mark is a token of its own, and must be there
+        ("the U.S. army", ["U.S."], True),
+        ("the US army", ["U.S."], False),
+        ("the U. S. army", ["U.S."], True),
+        ("It was 1,000 men", ["1,000"], True),
+        ("It was 1000 men", ["1,000"], False),
+        ("It was 1 , 000 men", ["1,000"], True),
+        ("don\u2019t go", ["don't"], False),
+        ("don't go", ["don't"], True),
+        ("O'Neill played", ["O Neill"], False),
+        ("\u201cYes\u201d, he said", ["yes"], True),
+        ("C++ and C#", ["c+"], True),
+        ("C++ and C#", ["c#"], True),
+        ("AT&T", ["at & t"], True),
+        ("$12.50", ["12.50"], True),
+        ("(1973)", ["1973"], True),
+        ("foo_bar", ["foo _ bar"], True),
+        ("100%", ["100"], True),
+        # hyphens and dashes: tokens as well, each kind another
+        ("well-known man", ["well-known"], True),
+        ("well - known man", ["well-known"], True),
+        ("well known man", ["well-known"], False),
+        ("1914\u20131918", ["1914-1918"], False),
+        ("1914\u20131918", ["1918"], True),
+        (
+            "twenty\u00adone",
+            ["twentyone"],
+            False,
+        ),  # a soft hyphen is a control letter: it parts and is no token
+        ("twenty\u00adone", ["twenty one"], True),
+        # letters without spaces between are one token: half of a run is not found
+        ("\u6771\u4eac\u90fd", ["\u6771\u4eac"], False),
+        ("\u6771\u4eac\u90fd\u3002", ["\u6771\u4eac\u90fd"], True),
+        ("\u6771\u4eac \u90fd", ["\u6771\u4eac"], True),
+        ("\uc11c\uc6b8\uc740", ["\uc11c\uc6b8"], False),
+        ("\u30ac\u30b9", ["\u30ab\u3099\u30b9"], True),  # a voiced kana and its parts are one under NFD
+        ("\u0939\u093f\u0928\u094d\u0926\u0940", ["\u0939\u093f\u0928\u094d\u0926\u0940"], True),
+        # white space of any kind only parts
+        ("New\u00a0York\nCity", ["new york city"], True),
+        ("zero\u200bwidth", ["zerowidth"], False),
+        ("  padded  ", ["padded "], True),
+        # emoji are visible, so tokens
+        ("win \U0001f3c6 now", ["\U0001f3c6"], True),
+        ("win now", ["\U0001f3c6"], False),
+        # several answers: one is enough, an empty one never
+        ("King Lear", ["", "lear"], True),
+        ("King Lear", ["\u200b", " "], False),
     ],
 )
 def test_an_answer_is_a_run_of_whole_tokens(text, answers, found):
@@ -84,3 +145,45 @@ def test_the_fast_search_finds_what_the_definition_finds(text, answers, start, l
     assert [contains(tokenise(text), tokenise(answer)) for answer in answers] == expected
     assert [has_answer(text, [answer]) for answer in answers] == expected
     assert has_answer(text, answers) == any(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "patterns", "found"),
+    [
+        ("In October, 1973", [r"Oct(ober)?,? 1973"], True),
+        ("in OCTOBER 1973", [r"oct(ober)?,? 1973"], True),
+        ("Octobers 1973", [r"Oct(ober)?,? 1973"], False),
+        ("Tirana", ["Iran"], True),  # a pattern may match within a word
+        ("Tirana", [r"\bIran\b"], False),
+        ("first\nsecond", ["^second$"], True),  # every line has a beginning and an end
+        ("first\nsecond", ["first.second"], False),  # and a dot matches none of the ends
+        ("Caf\u00e9", ["cafe\u0301"], True),
+        ("Cafe\u0301", ["caf\u00e9$"], True),
+        ("Malm\u00f6", ["malmo$"], False),
+        ("$12", [r"\$12"], True),
+        ("a.b", ["a.b"], True),
+        ("axb", ["a.b"], True),
+        ("anything", [""], False),
+        ("anything", [], False),
+        ("anything", ["nothing", "thing"], True),
+    ],
+)
+def test_a_pattern_is_searched_as_dpr_searches_it(text, patterns, found):
+    assert has_pattern(text, patterns) == found
+    assert MATCHERS["regex"](text, patterns) == found
+
+
+def test_what_is_no_pattern_is_refused():
+    with pytest.raises(InputError) as error:
+        has_pattern("x", ["(open"])
+    assert str(error.value) == "answer '(open' is no regular expression: missing ) at position 5"
+
+
+def test_a_hostile_pattern_is_stopped(monkeypatch):
+    monkeypatch.setattr(matching, "PATTERN_SECONDS", 0.05)
+    pattern = r"(a+)+(\1x)+$"
+    with pytest.raises(InputError) as error:
+        has_pattern("a" * 5000 + "!", [pattern])
+    assert str(error.value) == (
+        f"answer '{pattern}' takes more than 0.05 seconds on a passage of 5001 characters: simplify the pattern"
+    )

@@ -77,10 +77,10 @@ def test_a_run_is_written_as_trec_reads_it(tmp_path):
         assert pytrec_eval.parse_run(file) == {"q1": {"d2": 0.30000000000000004, "d1": -1e-9}}
 
 
-def test_runs_are_read_in_trec_order(tmp_path):
+def test_runs_are_read_by_score_and_equal_scores_in_the_order_of_the_file(tmp_path):
     content = "q1 Q0 a 1 0.5 t\nq1 Q0 b 2 0.5 t\nq1 Q0 c 3 7 t\nq1 Q0 B 4 0.5 t\n\nq0 Q0 a 1 -inf t\n"
     assert list(read_rankings(write(tmp_path / "run.txt", content))) == [
-        ("q1", Ranking(["c", "b", "a", "B"], [7.0, 0.5, 0.5, 0.5])),
+        ("q1", Ranking(["c", "a", "b", "B"], [7.0, 0.5, 0.5, 0.5])),
         ("q0", Ranking(["a"], [-math.inf])),
     ]
 
@@ -134,3 +134,15 @@ def test_what_a_run_cannot_hold_is_an_error_and_leaves_no_file(tmp_path, query_i
 )
 def test_broken_runs_are_errors(tmp_path, content, message):
     assert message_of(write(tmp_path / "run.txt", content), lambda path: list(read_rankings(path))) == message
+
+
+def test_ranks_that_contradict_the_scores_are_told(tmp_path, caplog):
+    shuffled = "q1 Q0 a 2 0.5 t\nq1 Q0 b 1 0.7 t\n"
+    path = write(tmp_path / "run.txt", shuffled)
+    assert dict(read_rankings(path)) == {"q1": Ranking(["b", "a"], [0.7, 0.5])}
+    assert caplog.messages == []
+    path = write(tmp_path / "distances.txt", shuffled + "q2 Q0 a 1 0.5 t\nq2 Q0 b 2 0.7 t\n")
+    assert dict(read_rankings(path))["q2"] == Ranking(["b", "a"], [0.7, 0.5])
+    assert caplog.messages == [
+        f"{path}: in 1 of 2 rankings the ranks contradict the scores; the scores count, larger ones first"
+    ]

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from retriever.errors import InputError
-from retriever.evaluation.ranking import mean_metrics, ranking_metrics
-from retriever.evaluation.retrieval import QRELS_METRICS, evaluate_retrieval
+from retriever.evaluation.judges import QRELS_METRICS
+from retriever.evaluation.policy import RetrievalPolicy
+from retriever.evaluation.ranking import Metric, score_rankings
+from retriever.evaluation.retrieval import evaluate_rankings, evaluate_retrieval
 from retriever.records import Passage, Query, Question, Ranking
 
 CORPUS = {
@@ -112,12 +114,15 @@ def test_qrels_judge_before_anything_else() -> None:
     questions = [question(id, ["War"], "b") for id in ("q1", "q2", "q3")]
     searcher = TableSearcher(SEARCHER.table)
     result = evaluate_retrieval(searcher, questions, qrels=qrels, passages=CORPUS)
-    rankings = zip(["q1", "q2"], SEARCHER.search(["q1?", "q2?"], 100), strict=True)
+    rankings = [list(each.ids) for each in SEARCHER.search(["q1?", "q2?"], 100)]
+    metrics = [Metric.parse(name) for name in QRELS_METRICS]
+    values = score_rankings(rankings, [qrels["q1"], qrels["q2"]], metrics)
     assert result.judged_by == "qrels"
     assert searcher.calls == [["q1?", "q2?"]]  # q3 has no relevant passage
     assert result.question_ids == ("q1", "q2")
-    assert result.metrics == pytest.approx(mean_metrics(ranking_metrics(rankings, qrels, QRELS_METRICS)))
+    assert result.metrics == pytest.approx(dict(zip(QRELS_METRICS, values.mean(0), strict=True)))
     assert list(result.metrics) == list(QRELS_METRICS)
+    assert result.counts["unjudged_questions"] == 1
 
 
 def test_metrics_beyond_the_depth_are_left_out() -> None:
@@ -157,23 +162,35 @@ def test_the_result_is_plain_json() -> None:
         "judged_by": "gold passage",
         "k": 4,
         "questions": 1,
+        "questions_without_ranking": 0,
+        "rankings_of_other_queries": 0,
+        "self_hits": 0,
         "metrics": {"accuracy@1": 1.0},
         "intervals": {"accuracy@1": [1.0, 1.0]},
+        "policy": RetrievalPolicy().to_json(),
     }
     assert result.per_query["accuracy@1"].dtype == np.float64
 
 
 def test_gold_passages_that_the_corpus_lacks_are_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        evaluate_retrieval(
-            SEARCHER, [question("q1", positive_ids="xa"), question("q2", positive_ids="x")], passages=CORPUS
+        result = evaluate_retrieval(
+            SEARCHER,
+            [question("q1", positive_ids="xa"), question("q2", positive_ids="x")],
+            passages=CORPUS,
+            k=4,
         )
-    assert caplog.messages == ["1 of 2 questions have no positive passage in the corpus"]
+    assert caplog.messages == [
+        "2 of 3 relevant passages are not in the corpus, all of those of 1 of 2 questions"
+    ]
+    assert result.counts["relevant_not_in_corpus"] == 2
 
 
 def test_judged_queries_that_are_not_asked_are_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        evaluate_retrieval(SEARCHER, [question("q1")], qrels={"q1": {"a": 1}, "q9": {"a": 1}, "q8": {"a": 0}})
+        evaluate_retrieval(
+            SEARCHER, [question("q1")], qrels={"q1": {"a": 1}, "q9": {"a": 1}, "q8": {"a": 0}}, k=4
+        )
     assert caplog.messages == ["1 of 2 judged queries are not among the questions"]
 
 
@@ -202,7 +219,7 @@ def test_judged_queries_that_are_not_asked_are_told(caplog: pytest.LogCaptureFix
         (
             [question("q1", ["1974"])],
             {"passages": {"a": CORPUS["a"]}},
-            "the search found passage 'd', which is not in the corpus",
+            "passage 'd', ranked for question 'q1', is not in the corpus",
         ),
     ],
 )
@@ -212,3 +229,186 @@ def test_questions_that_cannot_be_judged_are_refused(
     with pytest.raises(InputError) as error:
         evaluate_retrieval(SEARCHER, questions, **settings)
     assert str(error.value) == message
+
+
+QRELS = {"q1": {"a": 2, "c": 1}, "q2": {"b": 1}, "q4": {"d": 0}}
+
+
+def ranking(ids: str, scores: Sequence[float] | None = None) -> Ranking:
+    return Ranking(ids, [-float(rank) for rank in range(len(ids))] if scores is None else scores)
+
+
+def test_rankings_from_elsewhere_are_judged_as_a_search_is() -> None:
+    questions = [question("q1", ["1973"], "a"), question("q2", ["$12"], "b")]
+    for settings in ({"qrels": QRELS}, {}):
+        searched = evaluate_retrieval(SEARCHER, questions, passages=CORPUS, k=4, **settings)  # type: ignore[arg-type]
+        rankings = [("q2", ranking("ba")), ("q1", ranking("dcba"))]
+        read = evaluate_rankings(iter(rankings), questions=questions, passages=CORPUS, k=4, **settings)  # type: ignore[arg-type]
+        assert searched.to_json() == read.to_json()
+        assert {name: values.tolist() for name, values in read.per_query.items()} == {
+            name: values.tolist() for name, values in searched.per_query.items()
+        }
+
+
+def test_who_counts_among_rankings_from_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
+    qrels = {**QRELS, "q3": {"a": 1}}
+    rankings = [("q1", ranking("a")), ("q4", ranking("d")), ("q9", ranking("d")), ("q2", ranking(""))]
+    with caplog.at_level(logging.WARNING):
+        result = evaluate_rankings(rankings, qrels=qrels, metrics=["mrr"])
+    assert result.question_ids == ("q1", "q2", "q3")
+    assert result.per_query["mrr"].tolist() == [1, 0, 0]
+    assert result.counts == {
+        "unjudged_questions": 1,
+        "questions_without_ranking": 1,
+        "rankings_of_other_queries": 2,
+        "self_hits": 0,
+    }
+    assert caplog.messages == [
+        "1 of 3 judged queries have no ranking: they count as 0",
+        "2 rankings are of queries that are not judged: left out",
+    ]
+
+
+def test_equal_scores_stay_as_they_are_ranked_or_are_sorted_as_trec_eval_does() -> None:
+    for scores in ([1.0, 1.0], [1 + 1e-12, 1.0]):  # trec_eval holds scores in single precision
+        tied = [("q1", ranking("ac", scores))]
+        qrels = {"q1": {"a": 1}}
+        assert evaluate_rankings(tied, qrels=qrels, metrics=["mrr"]).metrics == {"mrr": 1}
+        policy = RetrievalPolicy(ties="trec_eval")
+        assert evaluate_rankings(tied, qrels=qrels, metrics=["mrr"], policy=policy).metrics == {"mrr": 0.5}
+
+
+def test_ties_are_sorted_before_the_ranking_is_cut() -> None:
+    policy, tied = RetrievalPolicy(ties="trec_eval"), [("q1", ranking("abc", [1, 1, 1]))]
+    found = evaluate_rankings(tied, qrels={"q1": {"c": 1}}, metrics=["mrr"], k=1, policy=policy)
+    assert found.metrics == {"mrr": 1}
+
+
+def test_unjudged_passages_count_as_not_relevant_or_not_at_all() -> None:
+    rankings, qrels = [("q1", ranking("xyba"))], {"q1": {"a": 1, "b": 0}}
+    assert evaluate_rankings(rankings, qrels=qrels, metrics=["mrr"]).metrics == {"mrr": 1 / 4}
+    policy = RetrievalPolicy(unjudged="left_out")
+    assert evaluate_rankings(rankings, qrels=qrels, metrics=["mrr"], policy=policy).metrics == {"mrr": 1 / 2}
+
+
+def test_a_passage_with_the_questions_id_is_told_or_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    rankings, qrels = [("a", ranking("ab"))], {"a": {"b": 1}}
+    with caplog.at_level(logging.WARNING):
+        kept = evaluate_rankings(rankings, qrels=qrels, metrics=["mrr"])
+        dropped = evaluate_rankings(
+            rankings, qrels=qrels, metrics=["mrr"], policy=RetrievalPolicy(self_hits="drop")
+        )
+    assert (kept.metrics, dropped.metrics) == ({"mrr": 1 / 2}, {"mrr": 1})
+    assert kept.counts["self_hits"] == dropped.counts["self_hits"] == 1
+    assert caplog.messages == [
+        "1 rankings hold a passage with the query's own id, which counts as any other; BEIR leaves it out: --self-hits drop"
+    ]
+
+
+def test_a_search_goes_one_deeper_where_the_question_itself_is_dropped() -> None:
+    handed: list[tuple[str, ...]] = []
+    searcher = TableSearcher({"a?": "abcd", "b?": "acdb"})
+    evaluate_retrieval(
+        searcher,
+        [question("a", positive_ids="c"), question("b", positive_ids="c")],
+        k=2,
+        policy=RetrievalPolicy(self_hits="drop"),
+        on_ranking=lambda id, ranking: handed.append(ranking.ids),
+    )
+    assert handed == [("b", "c"), ("a", "c")]
+
+
+def test_metrics_are_those_asked_for_at_any_cut_off() -> None:
+    result = evaluate_retrieval(SEARCHER, [question("q1")], qrels=QRELS, metrics=["ndcg@3", "recall@2"], k=3)
+    assert list(result.metrics) == ["ndcg@3", "recall@2"]
+    both = evaluate_retrieval(
+        SEARCHER,
+        [question("q1", ["1973"], "a")],
+        passages=CORPUS,
+        metrics=["accuracy@3", "recall@2", "mrr@4"],
+        k=4,
+    )
+    assert {name: values.tolist() for name, values in both.per_query.items()} == {
+        "accuracy@3": [0],
+        "recall@2": [0],
+        "mrr@4": [1 / 4],
+        "answer_accuracy@3": [1],
+        "answer_mrr@4": [1 / 2],
+    }
+    gold = evaluate_retrieval(
+        SEARCHER, [question("q1", ["1973"], "a")], passages=CORPUS, metrics=["map"], k=4
+    )
+    assert (gold.judged_by, list(gold.metrics)) == ("gold passage", ["map"])
+
+
+def test_answers_may_be_regular_expressions() -> None:
+    policy = RetrievalPolicy(answer_match="regex")
+    questions = [question("q1", [r"october,? 19\d4"]), question("q2", ["^the (embargo|war)"])]
+    result = evaluate_retrieval(SEARCHER, questions, passages=CORPUS, policy=policy)
+    assert result.judged_by == "answer regex"
+    assert result.per_query["accuracy@1"].tolist() == [1, 0]
+    assert result.per_query["accuracy@5"].tolist() == [1, 1]
+
+
+def test_a_depth_that_no_ranking_has_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        evaluate_retrieval(SEARCHER, [question("q1")], qrels=QRELS, k=50)
+    assert caplog.messages[-1] == "no ranking has more than 4 passages, and 50 count"
+
+
+def test_answers_without_a_token_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        result = evaluate_retrieval(
+            SEARCHER, [question("q1", [" "]), question("q2", ["$12", ""])], passages=CORPUS, k=1
+        )
+    assert result.metrics == {"accuracy@1": 0.5}
+    assert caplog.messages == ["1 of 2 questions have empty answers only: found nowhere"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "nothing judges the rankings: give qrels, or questions with positive ids or answers"),
+        ({"qrels": {"q1": {"a": 0}}}, "the qrels name no relevant passage"),
+        (
+            {"qrels": {"q8": {"a": 1}}},
+            "no ranking is of a query that is judged: are they ids of another set?",
+        ),
+        (
+            {"qrels": {"q1": {"x": 1, "y": 2, "a": 0}}, "passages": CORPUS},
+            "none of the 2 relevant passages is in the corpus: are they ids of another one?",
+        ),
+        (
+            {"qrels": QRELS, "metrics": ["map", "recall@1000"], "k": 100},
+            "recall@1000 looks deeper than the 100 passages of a ranking (k)",
+        ),
+        ({"qrels": QRELS, "metrics": ["map", "map"]}, "a metric is asked for twice: map, map"),
+        (
+            {"questions": [question("q1", ["War"])], "passages": CORPUS, "metrics": ["mrr@5", "ndcg@10"]},
+            "ndcg@10 needs all relevant passages, and the questions have answers only: known of them are accuracy@k, "
+            "success@k, mrr@k",
+        ),
+        (
+            {"questions": [question("q1", [], "a")], "policy": RetrievalPolicy(unjudged="left_out")},
+            "unjudged passages can be left out with qrels only: nothing else judges any as not relevant",
+        ),
+        (
+            {
+                "questions": [question("q1", ["(open"])],
+                "passages": CORPUS,
+                "policy": RetrievalPolicy(answer_match="regex"),
+            },
+            "question 'q1': answer '(open' is no regular expression: missing ) at position 5",
+        ),
+    ],
+)
+def test_rankings_that_cannot_be_judged_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        evaluate_rankings([("q1", ranking("dcba"))], **settings)
+    assert str(error.value) == message
+
+
+def test_two_rankings_of_a_query_are_refused() -> None:
+    with pytest.raises(InputError) as error:
+        evaluate_rankings([("q1", ranking("a")), ("q1", ranking("b"))], qrels=QRELS)
+    assert str(error.value) == "query 'q1' has two rankings"

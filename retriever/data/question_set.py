@@ -1,0 +1,63 @@
+"""The questions of an evaluation and what judges them, of files or of a BEIR folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from retriever.choices import Split
+from retriever.data.beir import find_questions
+from retriever.data.dpr import read_questions
+from retriever.data.rankings import read_qrels
+from retriever.records import Qrels, Question
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSet:
+    """Questions and judgements.
+
+    Attributes:
+        name: of the task: the questions' file or folder; with another split than test, that too.
+        questions_file: where the questions came from; None: from nowhere.
+        qrels_file: where the judgements came from; None: there are none.
+        questions: all of them; None: there are none.
+        qrels: query id → passage id → grade; None: positive ids and answers of the questions judge.
+    """
+
+    name: str
+    questions_file: Path | None
+    qrels_file: Path | None
+    questions: list[Question] | None
+    qrels: Qrels | None
+
+    @classmethod
+    def read(cls, questions: Path | None, qrels: Path | None, split: Split = "test") -> "QuestionSet":
+        """Read them.
+
+        Args:
+            questions: a file, or a BEIR folder.
+            qrels: judgements instead of the folder's.
+            split: of the folder.
+
+        Raises:
+            InputError: as ``read_questions``, ``read_qrels`` and ``find_questions``.
+        """
+        place = questions or qrels
+        name = "" if place is None else place.stem
+        if questions is not None and questions.is_dir():
+            name = questions.resolve().name + ("" if split == "test" else f"-{split}")
+            questions, judged = find_questions(questions, split)
+            qrels = qrels or judged
+        return cls(
+            name,
+            questions,
+            qrels,
+            None if questions is None else list(read_questions(questions)),
+            None if qrels is None else read_qrels(qrels),
+        )
+
+    def inputs(self) -> set[Path]:
+        """The files that were read, which nothing may be written over."""
+        return {each.resolve() for each in (self.questions_file, self.qrels_file) if each is not None}
+
+    def texts(self) -> dict[str, str]:
+        """Question id → text."""
+        return {each.query.id: each.query.text for each in self.questions or ()}

@@ -1,0 +1,305 @@
+"""What judges rankings: qrels, gold passages or answers; which questions count; what must be told of them."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retriever.choices import AnswerMatch
+from retriever.data.answers import MATCHERS, compile_answer, tokenise
+from retriever.errors import InputError
+from retriever.evaluation.policy import RetrievalPolicy
+from retriever.evaluation.ranking import Metric, score_rankings
+from retriever.records import Passage, Qrels, Question
+
+QRELS_METRICS = (
+    "ndcg@10",
+    "recall@100",
+    "mrr@10",
+    "map",
+    "accuracy@1",
+    "accuracy@5",
+    "accuracy@20",
+    "accuracy@100",
+)
+GOLD_METRICS = ("accuracy@1", "accuracy@5", "accuracy@20", "accuracy@100", "mrr@10")
+ANSWER_METRICS = GOLD_METRICS[:4]
+OF_ANSWERS = ("accuracy", "success", "mrr")
+"""Kinds of metrics for which the rank of the first answer is enough: how many passages hold one, nobody knows."""
+
+Judge = Callable[[Sequence[str], Sequence[Sequence[str]]], NDArray[np.float64]]
+"""B question ids, and of each the ids of the passages found, best first → (B, M) values from 0 to 1."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """Who judges what.
+
+    Attributes:
+        judged_by: "qrels", "gold passage", "answer string" (or "answer regex"), or "gold passage, answer string".
+        question_ids: of the Q questions that count, in the order given.
+        metrics: M names.
+        judges: their values side by side are those of the metrics.
+        deepest: the largest cut-off of a metric, 0 where there is none.
+        counts: what is left out or cannot be found.
+    """
+
+    judged_by: str
+    question_ids: tuple[str, ...]
+    metrics: tuple[str, ...]
+    judges: tuple[Judge, ...]
+    deepest: int
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The metrics that were asked for; none: the default ones.
+
+    Attributes:
+        metrics: names.
+        k: depth of the rankings; None: as deep as they are.
+    """
+
+    metrics: Sequence[str] = ()
+    k: int | None = None
+
+    def parse(self, default: Sequence[str]) -> list[Metric]:
+        """The metrics; those of the default that look deeper than k are left out.
+
+        Raises:
+            InputError: one that was asked for is unknown, is asked for twice, or looks deeper than k.
+        """
+        found = [Metric.parse(name) for name in self.metrics or default]
+        if len(set(self.metrics)) < len(self.metrics):
+            raise InputError(f"a metric is asked for twice: {', '.join(self.metrics)}")
+        within = [each for each in found if self.k is None or (each.cutoff or 0) <= self.k]
+        if self.metrics and len(within) < len(found):
+            beyond = next(each.name for each in found if each not in within)
+            raise InputError(f"{beyond} looks deeper than the {self.k} passages of a ranking (k)")
+        if not within:
+            raise InputError(
+                f"none of the metrics {', '.join(default)} is within the first {self.k} passages"
+            )
+        return within
+
+
+def judging_by_qrels(
+    qrels: Qrels,
+    questions: Sequence[Question] | None,
+    passages: Mapping[str, Passage] | None,
+    asked: Asked,
+    policy: RetrievalPolicy,
+) -> Judging:
+    """By relevance judgements: of the questions, or, without any, of all queries that they judge."""
+    metrics = asked.parse(QRELS_METRICS)
+    if questions is None:
+        ids = [query for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())]
+        if not ids:
+            raise InputError("the qrels name no relevant passage")
+        left_out = len(qrels) - len(ids)
+    else:
+        ids = [each.query.id for each in judged_questions(questions, qrels)]
+        left_out = len(questions) - len(ids)
+    counts = {"unjudged_questions": left_out, **count_unreachable(map(qrels.__getitem__, ids), passages)}
+    return _judging("qrels", ids, [(metrics, "", by_grades(qrels, metrics, policy))], counts)
+
+
+def judging_by_question(
+    questions: Sequence[Question],
+    passages: Mapping[str, Passage] | None,
+    asked: Asked,
+    policy: RetrievalPolicy,
+) -> Judging:
+    """By gold passages, answers or both: by whatever every question has."""
+    if policy.unjudged == "left_out":
+        raise InputError(
+            "unjudged passages can be left out with qrels only: nothing else judges any as not relevant"
+        )
+    with_gold, with_answers = _what_all_have(questions, passages)
+    judges: list[tuple[list[Metric], str, Judge]] = []
+    names: list[str] = []
+    counts: dict[str, int] = {}
+    if with_gold:
+        metrics = asked.parse(GOLD_METRICS)
+        gold = {each.query.id: dict.fromkeys(each.positive_ids, 1) for each in questions}
+        counts |= count_unreachable(gold.values(), passages)
+        judges.append((metrics, "", by_grades(gold, metrics, policy)))
+        names.append("gold passage")
+    if with_answers and passages is not None:
+        metrics = asked.parse(ANSWER_METRICS)
+        others = [each.name for each in metrics if each.kind not in OF_ANSWERS]
+        if others and not with_gold:
+            raise InputError(
+                f"{others[0]} needs all relevant passages, and the questions have answers only: known of them are "
+                f"{', '.join(f'{each}@k' for each in OF_ANSWERS)}"
+            )
+        metrics = [each for each in metrics if each.kind in OF_ANSWERS]
+        if metrics:
+            check_answers(questions, policy.answer_match)
+            answers = {each.query.id: each.answers for each in questions}
+            judge = by_answers(answers, passages, metrics, policy.answer_match)
+            judges.append((metrics, "answer_" if with_gold else "", judge))
+            names.append(f"answer {policy.answer_match}")
+    return _judging(", ".join(names), [each.query.id for each in questions], judges, counts)
+
+
+def _judging(
+    judged_by: str, ids: Sequence[str], judges: list[tuple[list[Metric], str, Judge]], counts: dict[str, int]
+) -> Judging:
+    named = [(prefix + each.name, each) for metrics, prefix, _ in judges for each in metrics]
+    return Judging(
+        judged_by,
+        tuple(ids),
+        tuple(name for name, _ in named),
+        tuple(judge for *_, judge in judges),
+        max(each.cutoff or 0 for _, each in named),
+        counts,
+    )
+
+
+def _what_all_have(
+    questions: Sequence[Question], passages: Mapping[str, Passage] | None
+) -> tuple[bool, bool]:
+    """Whether every question has a gold passage, and whether every question has answers."""
+    no_gold = next((each for each in questions if not each.positive_ids), None)
+    no_answers = next((each for each in questions if not each.answers), None)
+    for each in questions:
+        if not each.positive_ids and not each.answers:
+            raise InputError(
+                f"question '{each.query.id}' has neither answers nor a positive passage id, and there are no qrels"
+            )
+    if no_gold and no_answers:
+        raise InputError(
+            f"question '{no_gold.query.id}' has no positive passage id and question '{no_answers.query.id}' "
+            "no answers: all questions must be judged in one way"
+        )
+    if no_gold and passages is None:
+        raise InputError("judging by answers needs the passages")
+    return no_gold is None, no_answers is None
+
+
+def by_grades(grades: Qrels, metrics: Sequence[Metric], policy: RetrievalPolicy) -> Judge:
+    """A judge that knows the relevant passages."""
+    judged_only = policy.unjudged == "left_out"
+    return lambda ids, rankings: score_rankings(
+        rankings, [grades[each] for each in ids], metrics, judged_only=judged_only
+    )
+
+
+def by_answers(
+    answers: Mapping[str, Sequence[str]],
+    passages: Mapping[str, Passage],
+    metrics: Sequence[Metric],
+    match: AnswerMatch,
+) -> Judge:
+    """A judge that reads the passages until one has an answer; trec_eval judges ids, so this is not its work."""
+    matches = MATCHERS[match]
+    depth = (
+        None if any(each.cutoff is None for each in metrics) else max(each.cutoff or 0 for each in metrics)
+    )
+
+    def first_rank(question_id: str, ids: Sequence[str]) -> float:
+        for rank, passage_id in enumerate(islice(ids, depth), start=1):
+            if passage_id not in passages:
+                raise InputError(
+                    f"passage '{passage_id}', ranked for question '{question_id}', is not in the corpus"
+                )
+            try:
+                if matches(passages[passage_id].text, answers[question_id]):
+                    return rank
+            except InputError as error:
+                raise InputError(f"question '{question_id}': {error.message}") from None
+        return np.inf
+
+    def judge(ids: Sequence[str], rankings: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        first = np.array([first_rank(*each) for each in zip(ids, rankings, strict=True)])
+        columns = [
+            np.where(
+                first <= (each.cutoff or np.inf), 1 / first if each.kind == "mrr" else first < np.inf, 0.0
+            )
+            for each in metrics
+        ]
+        return np.stack(columns, axis=1)
+
+    return judge
+
+
+def check_answers(questions: Sequence[Question], match: AnswerMatch) -> None:
+    """Raise InputError where an answer is to be a regular expression and is none; warn of those that can be in no passage."""
+    empty = 0
+    for question in questions:
+        if match == "regex":
+            for answer in question.answers:
+                try:
+                    compile_answer(answer)
+                except InputError as error:
+                    raise InputError(f"question '{question.query.id}': {error.message}") from None
+        empty += not any(tokenise(each) if match == "string" else each for each in question.answers)
+    if empty:
+        logger.warning("%d of %d questions have empty answers only: found nowhere", empty, len(questions))
+
+
+def require_unique(questions: Sequence[Question]) -> None:
+    """Raise InputError when there are no questions, or two with one id."""
+    if not questions:
+        raise InputError("no questions to evaluate")
+    seen: set[str] = set()
+    for question in questions:
+        if question.query.id in seen:
+            raise InputError(f"question id '{question.query.id}' occurs twice")
+        seen.add(question.query.id)
+
+
+def judged_questions(questions: Sequence[Question], qrels: Qrels) -> list[Question]:
+    """The questions that have a relevant passage in the qrels."""
+    relevant = {query for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
+    judged = [question for question in questions if question.query.id in relevant]
+    if not judged:
+        raise InputError("the qrels name no relevant passage for any of the questions")
+    if len(judged) < len(questions):
+        logger.warning(
+            "%d of %d questions are not judged by the qrels: left out",
+            len(questions) - len(judged),
+            len(questions),
+        )
+    if len(judged) < len(relevant):
+        logger.warning(
+            "%d of %d judged queries are not among the questions", len(relevant) - len(judged), len(relevant)
+        )
+    return judged
+
+
+def count_unreachable(
+    grades: Iterable[Mapping[str, int]], passages: Mapping[str, Passage] | None
+) -> dict[str, int]:
+    """Relevant passages that the corpus lacks, and questions of which it has none; both told, as no search can find them.
+
+    Raises:
+        InputError: it lacks all of them.
+    """
+    if passages is None:
+        return {}
+    all_relevant = missing = questions = unreachable = 0
+    for each in grades:
+        found = [passage_id in passages for passage_id, grade in each.items() if grade > 0]
+        all_relevant, missing = all_relevant + len(found), missing + found.count(False)
+        questions, unreachable = questions + 1, unreachable + (not any(found))
+    if missing == all_relevant:
+        raise InputError(
+            f"none of the {all_relevant} relevant passages is in the corpus: are they ids of another one?"
+        )
+    if missing:
+        logger.warning(
+            "%d of %d relevant passages are not in the corpus, all of those of %d of %d questions",
+            missing,
+            all_relevant,
+            unreachable,
+            questions,
+        )
+    return {"relevant_not_in_corpus": missing}

@@ -1,0 +1,190 @@
+"""``ctl eval rankings``, and what ``ctl eval retrieval`` writes for it."""
+
+import json
+
+import pytest
+from transformers import AutoTokenizer, BertConfig, BertModel
+
+from cli.main import main
+from retriever.encoding.encoder import Encoder
+from retriever.encoding.model_folder import EncoderSettings
+
+CPU = ["--device", "cpu", "--precision", "fp32"]
+
+
+@pytest.fixture
+def folder(tmp_path, passages, model_folder):
+    """A BEIR folder, questions with answers and gold passages, and an index."""
+    rows = [{"_id": p.id, "title": p.title, "text": p.text} for p in passages]
+    asked = [
+        {"id": f"q{n}", "question": p.text, "answers": [p.text.split()[-1]], "positive_passage_id": p.id}
+        for n, p in enumerate(passages)
+    ]
+    queries = [{"_id": each["id"], "text": each["question"]} for each in asked]
+    for name, found in (("corpus", rows), ("queries", queries), ("questions", asked)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in found))
+    (tmp_path / "qrels").mkdir()
+    judged = "".join(f"q{n}\tp{n}\t1\nq{n}\tp{(n + 1) % 10}\t2\n" for n in range(9))
+    (tmp_path / "qrels" / "test.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}")
+    flags = ["--passages", str(tmp_path / "corpus.jsonl"), "--model", str(model_folder)]
+    assert main(["index", *flags, "--output", str(tmp_path / "index"), *CPU]) == 0
+    return tmp_path
+
+
+def printed(capsys, *command):
+    capsys.readouterr()
+    assert main(["eval", *map(str, command), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refused(capsys, *command):
+    capsys.readouterr()
+    assert main(["eval", *map(str, command)]) == 2
+    return capsys.readouterr().err.splitlines()[-1].removeprefix("error: ")
+
+
+@pytest.mark.parametrize("name", ["run.trec", "results.json"])
+def test_rankings_that_a_search_wrote_give_its_numbers_again(folder, name, capsys):
+    run, questions = folder / name, folder / "questions.jsonl"
+    searched = ["retrieval", "--index", folder / "index", "--rankings", run, *CPU]
+    for judges in (["--questions", folder], ["--questions", questions]):
+        own = printed(capsys, *searched, *judges)
+        read = printed(capsys, "rankings", run, *judges, "--passages", folder / "corpus.jsonl")
+        assert read["retrieval"] == own["retrieval"]
+        assert read["policy"]["judged_by"] == own["policy"]["judged_by"]
+        assert read["data"]["sha256"] == own["data"]["sha256"]
+        assert read["model"]["name"] == name
+
+
+def test_a_beir_folder_brings_its_judgements(folder, capsys):
+    found = printed(
+        capsys, "retrieval", "--index", folder / "index", "--questions", folder, "--metrics", "ndcg@3", *CPU
+    )
+    (task,) = found["retrieval"]
+    assert task == folder.name
+    assert found["retrieval"][task]["questions"] == 9
+    assert found["retrieval"][task]["unjudged_questions"] == 1
+    assert [name for name in found["retrieval"][task] if "@" in name] == [
+        "ndcg@3",
+        "ndcg@3_low",
+        "ndcg@3_high",
+    ]
+    policy = found["policy"]
+    assert (policy["ties"], policy["unjudged"], policy["self_hits"]) == ("ranking", "not_relevant", "keep")
+    assert policy["queries_without_a_relevant_passage"] == "left out"
+    assert policy["metrics"] == ["ndcg@3"]
+
+
+def test_kept_rankings_are_not_judged_again_and_compared_with_a_search(folder, capsys, caplog):
+    run, qrels = folder / "run.trec", folder / "qrels" / "test.tsv"
+    kept = [str(folder / "kept-search"), str(folder / "kept-run")]
+    judges = ["--questions", folder]
+    printed(
+        capsys,
+        "retrieval",
+        "--index",
+        folder / "index",
+        *judges,
+        "--output",
+        kept[0],
+        "--rankings",
+        run,
+        *CPU,
+    )
+    lines = [line.split() for line in run.read_text().splitlines()]
+    worse = folder / "worse.trec"
+    worse.write_text("\n".join(f"{q} Q0 {p} {r} {-float(s)} x" for q, _, p, r, s, _ in lines) + "\n")
+    first = printed(capsys, "rankings", worse, *judges, "--output", kept[1])
+    assert any("the ranks contradict the scores" in each for each in caplog.messages)
+    assert printed(capsys, "rankings", worse, *judges, "--output", kept[1])["retrieval"] == first["retrieval"]
+    assert caplog.messages[-1].startswith(f"retrieval/{folder.name} is in")
+    message = refused(capsys, "rankings", worse, *judges, "--output", kept[1], "--ties", "trec_eval")
+    assert "is there with another policy (ties)" in message
+    assert "choose another --output" in refused(capsys, "rankings", run, *judges, "--output", kept[1])
+    assert main(["compare", *kept, "--json", "--resamples", "200"]) == 0
+    found = {each["metric"]: each for each in json.loads(capsys.readouterr().out)["comparisons"]}
+    assert found["ndcg@10"]["second_value"] == pytest.approx(first["retrieval"][folder.name]["ndcg@10"])
+    assert printed(capsys, "rankings", worse, "--qrels", qrels)["retrieval"]["test"]["questions"] == 9
+
+
+def test_dpr_results_of_a_search_say_where_the_answers_are(folder, capsys):
+    out = folder / "results.json"
+    flags = [
+        "--index",
+        folder / "index",
+        "--questions",
+        folder / "questions.jsonl",
+        "--k",
+        "3",
+        "--rankings",
+        out,
+    ]
+    found = printed(capsys, "retrieval", *flags, *CPU)["retrieval"]["questions"]
+    results = json.loads(out.read_text())
+    assert [len(each["ctxs"]) for each in results] == [3] * 10
+    assert sum(each["ctxs"][0]["has_answer"] for each in results) / 10 == found["answer_accuracy@1"]
+
+
+def test_what_trec_cannot_hold_is_told_after_the_results(folder, capsys):
+    questions = folder / "spaced.jsonl"
+    questions.write_text(json.dumps({"id": "q 1", "question": "snow", "positive_passage_id": "p9"}) + "\n")
+    run = folder / "spaced.trec"
+    flags = ["--index", folder / "index", "--questions", questions, "--rankings", run, *CPU]
+    capsys.readouterr()
+    assert main(["eval", "retrieval", *map(str, flags)]) == 2
+    said = capsys.readouterr()
+    assert said.out.startswith("retrieval, judged by gold passage")
+    assert said.err.splitlines()[-1].startswith(f"error: {run}: query id holds white space: 'q 1'")
+    assert not run.exists()
+
+
+def test_bad_input_is_one_sentence(folder, capsys, caplog):
+    run, qrels = folder / "run.trec", folder / "qrels" / "test.tsv"
+    judged = ["--qrels", qrels]
+
+    def of(content, *flags):
+        run.write_text(content)
+        return refused(capsys, "rankings", run, *(flags or judged))
+
+    assert of("q0 Q0 p0 1 2 t\nq0 Q0 p0 2 1 t\n") == f"{run}:2: passage 'p0' twice for query 'q0'"
+    assert of("q0 Q0 p0 1 nan t\n") == f"{run}:1: score must be a number, found 'nan'"
+    assert of("q0 Q0 p0 1\n").startswith(f"{run}:1: expected 6 columns")
+    assert of("x Q0 p0 1 1 t\n") == "no ranking is of a query that is judged: are they ids of another set?"
+    assert of("q0 Q0 p0 1 1 t\n", "--k", "5") == "--qrels or --questions must say what is relevant"
+    assert of("q0 Q0 p0 1 1 t\n", *judged, "--metrics", "ndcg@10", "--k", "5") == (
+        "ndcg@10 looks deeper than the 5 passages of a ranking (k)"
+    )
+    other = folder / "other.tsv"
+    other.write_text("q0 0 x 1\n")
+    asked = ["--index", folder / "index", "--questions", folder / "questions.jsonl", *CPU]
+    assert refused(capsys, "retrieval", *asked, "--qrels", other) == (
+        "none of the 1 relevant passages is in the corpus: are they ids of another one?"
+    )
+    other.write_text("q0 0 x 1\nq0 0 p0 1\n")
+    printed(capsys, "retrieval", *asked, "--qrels", other)
+    assert (
+        "1 of 2 relevant passages are not in the corpus, all of those of 0 of 1 questions" in caplog.messages
+    )
+    assert "no ranking has more than 10 passages, and 100 count" in caplog.messages
+
+
+def test_a_model_of_another_dimension_than_the_index_is_refused(folder, plain_folder, capsys):
+    small = BertModel(
+        BertConfig(
+            vocab_size=500, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+        ),
+        add_pooling_layer=False,
+    )
+    settings = EncoderSettings(pooling="mean", max_length=32)
+    Encoder(small, AutoTokenizer.from_pretrained(plain_folder), settings).save(folder / "small")
+    flags = [
+        "--index",
+        folder / "index",
+        "--questions",
+        folder / "questions.jsonl",
+        "--model",
+        folder / "small",
+    ]
+    assert refused(capsys, "retrieval", *flags, *CPU) == (
+        f"{folder / 'index'}: built with dimension 32, model '{folder / 'small'}' gives 16"
+    )
