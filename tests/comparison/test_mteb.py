@@ -18,7 +18,7 @@ from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.model_folder import EncoderSettings
 from retriever.errors import InputError
 from retriever.evaluation.mteb_model import MtebModel
-from retriever.evaluation.ranking import mean_metrics, ranking_metrics
+from retriever.evaluation.retrieval import evaluate_rankings
 from retriever.evaluation.sts import evaluate_sts
 from retriever.records import Passage, Ranking, SentencePair, StsTask
 from tests.conftest import WORDS
@@ -120,7 +120,7 @@ def test_retrieval_is_ours_with_our_prompts_and_passage_format(
     for name, row in zip(QUESTIONS, matrix, strict=True):
         order = np.argsort(-row)
         rankings.append((name, Ranking([PASSAGES[each].id for each in order], row[order])))
-    ours = mean_metrics(ranking_metrics(rankings, QRELS, ["ndcg@10", "recall@20"]))
+    ours = evaluate_rankings(rankings, qrels=QRELS, metrics=["ndcg@10", "recall@20"]).metrics
     for name, own in (("ndcg_at_10", "ndcg@10"), ("recall_at_20", "recall@20")):
         assert found[name] == pytest.approx(ours[own], abs=1e-4)
 
