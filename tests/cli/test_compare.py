@@ -77,6 +77,30 @@ def test_for_people_it_is_a_table_and_one_of_what_moved(pair, capsys):
     )
 
 
+def test_where_less_is_better_the_first_is_better_on_the_items_where_it_is_lower(tmp_path, capsys):
+    folders = [
+        results(tmp_path / name, name, {"nll": each, "mean_cosine": each}, suite="dev_pool")
+        for name, each in (("a", SECOND), ("b", FIRST))
+    ]
+    loss, unknown = compared(folders, capsys)
+    better = np.count_nonzero(SECOND < FIRST)
+    assert (loss["larger_is_better"], loss["better"], loss["worse"]) == (False, better, 60 - better)
+    assert loss["difference"] == pytest.approx(float((SECOND - FIRST).mean()))
+    assert (unknown["larger_is_better"], unknown["better"], unknown["equal"], unknown["worse"]) == (
+        None,
+        None,
+        0,
+        None,
+    )
+    assert main(["compare", *folders, "--items", "1", "--resamples", "100"]) == 0
+    text = capsys.readouterr().out
+    assert "dev_pool/t  nll (lower is better)  " in text
+    assert (
+        f"dev_pool/t, nll (lower is better): moved most; {folders[0]} better on {better}, equal on 0" in text
+    )
+    assert "dev_pool/t, mean_cosine: moved most; equal on 0 of 60\n" in text
+
+
 def test_seeds_of_a_system_are_averaged_and_their_deviation_told(tmp_path, pair, capsys):
     other = results(tmp_path / "a2", "a2", {"mrr": FIRST + 0.1, "map": SECOND})
     (found,) = compared([f"ours={pair[0]},{other}", pair[1], "--metric", "mrr"], capsys)
