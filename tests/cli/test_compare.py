@@ -1,6 +1,7 @@
 """``ctl eval --output`` and ``ctl compare`` on what it kept."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -186,6 +187,19 @@ def test_a_folder_may_have_an_equals_sign_and_a_comma_in_its_name(tmp_path):
     folder.mkdir()
     assert parse_system(str(folder)) == (str(folder), [folder])
     assert parse_system(f"x={folder}") == ("x", [folder])
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_compared_and_reported(tmp_path, pair, capfdbinary):
+    folder = results(tmp_path / "caf\udce9", "c", {"mrr": SECOND})
+    flags = ["--resamples", "100"]
+    assert main(["compare", folder, pair[0], *flags]) == 0
+    assert os.fsencode(folder) in capfdbinary.readouterr().out
+    assert main(["compare", folder, pair[0], *flags, "--json"]) == 0
+    assert folder in json.loads(capfdbinary.readouterr().out)["systems"]
+    output = tmp_path / "caf\udce9.html"
+    assert main(["report", folder, pair[0], *flags, "--output", str(output)]) == 0
+    assert capfdbinary.readouterr().out == bytes(output) + b"\n"
+    assert "caf?" in output.read_text()
 
 
 def test_eval_keeps_what_compare_reads_and_resumes(tmp_path, model_folder, capsys, caplog):
