@@ -166,7 +166,7 @@ def read_report(
 
 
 def _holds_results(folder: Path) -> bool:
-    """Whether it is a folder of results; False: a training run, whose own results.json is another one."""
+    """Whether it is a folder of results; False: a training run without dev data, or of an older version."""
     if not folder.is_dir():
         raise InputError("no such file or folder", path=folder)
     is_run = any((each / METRICS_FILE).exists() for each in seeds_of(folder))
