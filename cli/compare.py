@@ -88,6 +88,8 @@ def parse_system(argument: str) -> tuple[str, list[Path]]:
 
 def row_of(each: "Comparison") -> list[Cell]:
     """A comparison as a row; beside the mean of several seeds stands their standard deviation."""
+    from retriever.evaluation.direction import with_direction
+
     found = each.difference
     values = [
         value if deviation is None else f"{value:.4g} ± {deviation:.2g}"
@@ -97,18 +99,22 @@ def row_of(each: "Comparison") -> list[Cell]:
         )
     ]
     task = f"{each.suite}/{each.task}"
-    return [task, each.metric, each.first, each.second, *values, found.mean, found.low, found.high, found.p_value,
+    return [task, with_direction(each.metric), each.first, each.second, *values, found.mean, found.low, found.high, found.p_value,
             each.corrected]  # fmt: skip
 
 
 def show_moved(made: "Sequence[Comparison]") -> None:
     """For each comparison the items that moved most."""
+    from retriever.evaluation.direction import with_direction
+
     for each in made:
         if each.moved:
-            title = (
-                f"\n{each.suite}/{each.task}, {each.metric}: moved most; {each.first} better on {each.better}, equal on "
-                f"{each.equal}, worse on {each.worse} of {each.items}"
+            counts = (
+                f"equal on {each.equal} of {each.items}"
+                if each.better is None
+                else f"{each.first} better on {each.better}, equal on {each.equal}, worse on {each.worse} of {each.items}"
             )
+            title = f"\n{each.suite}/{each.task}, {with_direction(each.metric)}: moved most; {counts}"
             rows = [(one.change, one.first, one.second, one.id, one.text) for one in each.moved]
             print_table(title, ("change", each.first, each.second, "id", "text"), rows)
 

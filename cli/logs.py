@@ -50,6 +50,6 @@ def log_to(path: Path) -> None:
         if isinstance(each, logging.FileHandler):
             root.removeHandler(each)
             each.close()
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root.addHandler(handler)

@@ -5,12 +5,15 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
+from retriever.data.files import without_surrogates
+
 Cell = str | int | float | None
 
 
 def print_json(value: object) -> None:
     """One object on one line; NaN and the infinities, which JSON does not have, as null."""
-    sys.stdout.write(json.dumps(finite(value), ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(finite(value), ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(without_surrogates(text) + "\n")
     sys.stdout.flush()
 
 

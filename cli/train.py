@@ -1,13 +1,17 @@
 """``ctl train-simcse`` and ``ctl train-dpr``."""
 
+import logging
 from pathlib import Path
 
 from cli.logs import is_main_process, log_to
 from cli.output import print_line
 from cli.progress import make_progress
 from retriever.config.training import TrainDprConfig, TrainSimcseConfig
+from retriever.errors import InputError
 
 LOG_FILE = "log.txt"
+
+logger = logging.getLogger(__name__)
 
 
 def train_simcse(config: TrainSimcseConfig) -> None:
@@ -37,12 +41,13 @@ def finished(output: Path) -> None:
 
 
 def write_cards(output: Path) -> None:
-    """A card for the model of each seed that has none; one that is there may have further results."""
+    """A card for the model of each seed; whatever is wrong with a card, the training is done."""
     from retriever.reporting.card_facts import card_of
-    from retriever.reporting.model_card import has_card, write_card
+    from retriever.reporting.model_card import write_card
 
     runs = [output] if (output / "model").is_dir() else sorted(output.glob("seed-*"))
     for run in runs:
-        folder, facts = card_of(run)
-        if not has_card(folder):
-            write_card(folder, facts)
+        try:
+            write_card(*card_of(run))
+        except (InputError, OSError) as error:
+            logger.warning("no model card was written: %s", error)

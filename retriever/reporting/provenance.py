@@ -7,7 +7,7 @@ from typing import Any
 
 from retriever.data.files import read_json
 from retriever.errors import InputError
-from retriever.reporting.page import Cell, Html, shown, table, text
+from retriever.reporting.page import Cell, Html, table, text
 from retriever.reporting.report import Report, column_name, columns_of, differing_keys
 
 HASH_LETTERS = 16
@@ -77,7 +77,6 @@ def training_runs(runs: Mapping[str, Path]) -> Iterator[str]:
                 for key, value in each["results.json"].items()
                 if not isinstance(value, dict | list)
             },
-            **{f"dev {key}": shown(value) for key, value in _dev_of(each["results.json"]).items()},
         }
         for name, each in files.items()
     }
@@ -87,11 +86,6 @@ def training_runs(runs: Mapping[str, Path]) -> Iterator[str]:
         yield f"<details><summary>{title} of the training runs</summary>\n"
         yield from side_by_side(title, columns, mark=len(columns) > 1)
         yield "</details>\n"
-
-
-def _dev_of(results: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = results.get("dev")
-    return found if isinstance(found, dict) else {}
 
 
 def _lasting(values: Mapping[str, Any]) -> dict[str, Any]:

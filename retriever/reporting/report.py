@@ -12,11 +12,13 @@ from retriever.data.files import read_json
 from retriever.data.metrics import METRICS_FILE
 from retriever.errors import InputError
 from retriever.evaluation.compare import Comparison, Method, compare_task, corrected
-from retriever.evaluation.items import Items
+from retriever.evaluation.items import GOLD, PREDICTED, Items
 from retriever.evaluation.results import RESULTS_FILE, tasks_of
 from retriever.evaluation.systems import System, read_seeds
 from retriever.protocols import Progress, no_progress
+from retriever.reporting.bands import Band, bands_of
 from retriever.reporting.curves import run_names, seeds_of
+from retriever.reporting.top_k import TopK, top_k_curves
 from retriever.reporting.trade_off import read_trades
 
 if TYPE_CHECKING:
@@ -31,6 +33,34 @@ Task = tuple[str, str]
 """Suite and task."""
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What the pictures of a task show of its items, the values being means over a system's seeds; the items themselves may be large.
+
+    Attributes:
+        counts: system → its items.
+        bands: system → its pairs by gold score, where they have one.
+        curves: system → metric without its cut-off → its values at all of them.
+    """
+
+    counts: Mapping[str, int]
+    bands: Mapping[str, Sequence[Band]]
+    curves: Mapping[str, Mapping[str, TopK]]
+
+    @classmethod
+    def of(cls, items: Mapping[str, Items]) -> "Drawn":
+        """Of system → items."""
+        return cls(
+            {name: len(each.ids) for name, each in items.items()},
+            {
+                name: bands_of(each.values[PREDICTED], each.values[GOLD])
+                for name, each in items.items()
+                if each.correlated
+            },
+            {name: top_k_curves(each) for name, each in items.items()},
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """Everything that the page shows.
@@ -41,7 +71,7 @@ class Report:
         trades: file → what ``ctl index tune`` measured.
         method: of the comparisons.
         comparisons: of each two systems, task and metric; corrected for the number of all of them.
-        items: of a task, system → its items, their values the mean over its seeds.
+        drawn: of each task with items, what its pictures show of them.
         warnings: what makes columns not comparable.
     """
 
@@ -50,7 +80,7 @@ class Report:
     trades: "Mapping[str, Sequence[Trade]]" = field(default_factory=dict)
     method: Method = field(default_factory=Method)
     comparisons: Sequence[Comparison] = ()
-    items: Mapping[Task, Mapping[str, Items]] = field(default_factory=dict)
+    drawn: Mapping[Task, "Drawn"] = field(default_factory=dict)
     warnings: Sequence[str] = ()
 
     @property
@@ -68,17 +98,31 @@ class Report:
         return [each for each in self.systems if all(name in seed.get(suite, {}) for seed in each.results)]
 
     def best_of(self, task: Task, metric: str, names: Sequence[str]) -> str | None:
-        """The system that is better than each of the others, every one of these differences being real; None: there is no such."""
+        """The system that is better than each of the others, every one of these differences being real; None: there is no such.
+
+        Nor is there where a system has items that were not compared: the values that stand side by side are of all of them.
+        """
         own = [each for each in self.comparisons if (each.suite, each.task, each.metric) == (*task, metric)]
-        beaten = {
-            (each.first, each.second) if each.difference.mean > 0 else (each.second, each.first)
+        if any(each.items != count for each in own for count in self._item_counts(task)):
+            return None
+        won = {
+            (each.winner, loser)
             for each in own
-            if each.corrected < LEVEL and each.difference.mean
+            if each.corrected < LEVEL
+            for loser in (each.first, each.second)
+            if each.winner not in (None, loser)
         }
         return next(
-            (name for name in names if len(names) > 1 and all((name, other) in beaten for other in names if other != name)),
+            (name for name in names if len(names) > 1 and all((name, other) in won for other in names if other != name)),
             None,
         )  # fmt: skip
+
+    def _item_counts(self, task: Task) -> set[int | None]:
+        """How many items each seed of each system has of a task."""
+        suite, name = task
+        return {
+            seed["items"][suite][name].get("count") for system in self.having(task) for seed in system.results
+        }
 
 
 def read_report(
@@ -122,7 +166,7 @@ def read_report(
 
 
 def _holds_results(folder: Path) -> bool:
-    """Whether it is a folder of results; False: a training run, whose own results.json is another one."""
+    """Whether it is a folder of results; False: a training run without dev data, or of an older version."""
     if not folder.is_dir():
         raise InputError("no such file or folder", path=folder)
     is_run = any((each / METRICS_FILE).exists() for each in seeds_of(folder))
@@ -133,33 +177,58 @@ def _holds_results(folder: Path) -> bool:
             "neither results (ctl eval … --output writes them) nor a training run with metrics", path=folder
         )
     found = read_json(folder / RESULTS_FILE) if is_run else None
-    return not is_run or (isinstance(found, dict) and isinstance(found.get("model"), dict))
+    if not is_run:
+        return True
+    if not isinstance(found, dict) or not isinstance(found.get("model"), dict):
+        return False
+    return any(True for _ in tasks_of(found))  # a run without dev data has none
 
 
 def _compared(report: Report, progress: Progress) -> Report:
     """With the items of all tasks, the comparisons that can be made, and a warning for each that cannot."""
     made: list[Comparison] = []
-    items: dict[Task, dict[str, Items]] = {}
+    drawn: dict[Task, Drawn] = {}
     warnings: list[str] = []
     with progress(len(report.tasks), "compare") as advance:
         for suite, task in report.tasks:
             having = report.having((suite, task))
-            if missing := [each.name for each in report.systems if each not in having]:
-                warnings.append(f"{suite}/{task}: no results of {', '.join(missing)}")
-            warnings += differences(having, suite, task)
+            warnings += _missing(report, (suite, task)) + differences(having, suite, task)
             seeds = {each.name: read_seeds(each, suite, task) for each in having}  # damaged ones are an error
-            items[suite, task] = {
-                name: mean for name, each in seeds.items() if (mean := over_seeds(each)) is not None
-            }
+            items = {name: mean for name, each in seeds.items() if (mean := over_seeds(each)) is not None}
+            if items:
+                drawn[suite, task] = Drawn.of(items)
             if len(having) > 1:
                 try:
-                    made += list(compare_task(having, suite, task, report.method))
+                    made += compare_task(having, list(seeds.values()), suite, task, report.method)
+                    warnings += _left_out(list(seeds.values()), suite, task)
                 except InputError as error:
                     warnings.append(f"not compared: {error.message}")
             advance(1)
     for each in warnings:
         logger.warning("%s", each)
-    return replace(report, comparisons=corrected(made) if made else (), items=items, warnings=warnings)
+    return replace(report, comparisons=corrected(made) if made else (), drawn=drawn, warnings=warnings)
+
+
+def _missing(report: Report, task: Task) -> list[str]:
+    """In words, who lacks a task that others have; what one system alone has (the dev data of another recipe) is for no comparison."""
+    suite, name = task
+    holders = [each for each in report.systems if any(name in seed.get(suite, {}) for seed in each.results)]
+    having = report.having(task)
+    missing = [each.name for each in report.systems if each not in having]
+    return [f"{suite}/{name}: no results of {', '.join(missing)}"] if missing and len(holders) > 1 else []
+
+
+def _left_out(seeds: Sequence[Sequence[Items | None]], suite: str, task: str) -> list[str]:
+    """In words, how many items were not compared (``--common``)."""
+    known = [set(each.ids) for own in seeds for each in own if each is not None]
+    if sum(map(len, seeds)) > len(known):
+        return []  # no items, and so no comparison
+    shared = len(set.intersection(*known))
+    count = len(set.union(*known)) - shared
+    return [
+        f"{suite}/{task}: {count:,} items are not in all systems and were left out of the comparison, which is of {shared:,}; the scores "
+        "are of all items of each system, so that no best one is marked"
+    ] if count else []  # fmt: skip
 
 
 def over_seeds(seeds: Sequence[Items | None]) -> Items | None:

@@ -1,6 +1,6 @@
 """Which pictures a report has: what each shows, in words and as a figure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,13 +9,12 @@ import numpy as np
 
 from retriever.data.metrics import read_metrics
 from retriever.evaluation.bootstrap import RESAMPLES
-from retriever.evaluation.items import GOLD, PREDICTED, Items
-from retriever.reporting.bands import bands_of, draw_bands
+from retriever.reporting.bands import draw_bands
 from retriever.reporting.curves import draw_curves
 from retriever.reporting.plane import draw_plane
-from retriever.reporting.report import Report, Task, columns_of
+from retriever.reporting.report import Drawn, Report, Task, columns_of
 from retriever.reporting.scores import score_of
-from retriever.reporting.top_k import draw_top_k, top_k_curves
+from retriever.reporting.top_k import draw_top_k
 from retriever.reporting.trade_off import draw_trades
 
 if TYPE_CHECKING:
@@ -45,9 +44,9 @@ def pictures_of(report: Report) -> Iterator[Picture]:
     """All pictures for which the report has data, task by task."""
     for task in report.tasks:
         yield from _plane(report, task)
-        if items := report.items[task]:
-            yield from _bands(report, task, {name: each for name, each in items.items() if each.correlated})
-            yield from _top_k(report, task, items)
+        if drawn := report.drawn.get(task):
+            yield from _bands(report, task, drawn)
+            yield from _top_k(report, task, drawn)
     for number, (file, trades) in enumerate(report.trades.items(), start=1):
         recipes = ", ".join(dict.fromkeys(each.recipe for each in trades))
         yield Picture(
@@ -87,10 +86,10 @@ def _plane(report: Report, task: Task) -> Iterator[Picture]:
         )
 
 
-def _bands(report: Report, task: Task, items: Mapping[str, Items]) -> Iterator[Picture]:
-    if not items:
+def _bands(report: Report, task: Task, drawn: Drawn) -> Iterator[Picture]:
+    bands = drawn.bands
+    if not bands:
         return
-    bands = {name: bands_of(each.values[PREDICTED], each.values[GOLD]) for name, each in items.items()}
     policies = columns_of(report.systems, "policy", *task).values()
     similarity = " or ".join(dict.fromkeys(str(each.get("similarity", "similarity")) for each in policies))
     medians = {
@@ -101,17 +100,16 @@ def _bands(report: Report, task: Task, items: Mapping[str, Items]) -> Iterator[P
     yield Picture(
         name="-".join(("bands", *task)),
         title=f"Similarity by gold score, {'/'.join(task)}",
-        caption=f"{_count(items)} pairs by people’s score; line: median, box: the middle half, whiskers: 5 to 95 % of a band’s pairs.",
+        caption=f"{_count(drawn, bands)} pairs by people’s score; line: median, box: the middle half, whiskers: 5 to 95 % of a band’s pairs.",
         alt=f"Boxes of {similarity} by band of the gold score. Medians, from the lowest band to the highest: {told}.",
         draw=partial(draw_bands, bands, similarity, names_of(report)),
     )
 
 
-def _top_k(report: Report, task: Task, items: Mapping[str, Items]) -> Iterator[Picture]:
-    curves = {name: top_k_curves(each) for name, each in items.items()}
+def _top_k(report: Report, task: Task, drawn: Drawn) -> Iterator[Picture]:
     families = {
-        family: {name: each[family] for name, each in curves.items() if family in each}
-        for family in dict.fromkeys(family for each in curves.values() for family in each)
+        family: {name: each[family] for name, each in drawn.curves.items() if family in each}
+        for family in dict.fromkeys(family for each in drawn.curves.values() for family in each)
     }
     if not families:
         return
@@ -123,7 +121,7 @@ def _top_k(report: Report, task: Task, items: Mapping[str, Items]) -> Iterator[P
     yield Picture(
         name="-".join(("top-k", *task)),
         title=f"Metrics by depth, {'/'.join(task)}",
-        caption=f"Means over {_count(items)} queries; bands: 95 % percentile bootstrap over queries ({RESAMPLES:,} resamples), "
+        caption=f"Means over {_count(drawn, drawn.curves)} queries; bands: 95 % percentile bootstrap over queries ({RESAMPLES:,} resamples), "
         "at each cut-off by itself.",
         alt=f"Curves over k: {told}.",
         draw=partial(draw_top_k, families, names_of(report)),
@@ -135,9 +133,9 @@ def names_of(report: Report) -> list[str]:
     return [each.name for each in report.systems]
 
 
-def _count(items: Mapping[str, Items]) -> str:
-    """How many items, or how many each system has."""
-    counts = {name: len(each.ids) for name, each in items.items()}
+def _count(drawn: Drawn, names: Collection[str]) -> str:
+    """How many items, or how many each of these systems has."""
+    counts = {name: drawn.counts[name] for name in names}
     if len(set(counts.values())) == 1:
         return f"{next(iter(counts.values())):,}"
     return " / ".join(f"{count:,} ({name})" for name, count in counts.items())

@@ -7,6 +7,7 @@ from statistics import mean, stdev
 
 from retriever.evaluation.compare import Comparison
 from retriever.evaluation.correlation_difference import CORRELATIONS
+from retriever.evaluation.direction import with_direction
 from retriever.evaluation.systems import System
 from retriever.reporting.page import UNDEFINED, Cell, Html, Number, shown, table, text
 from retriever.reporting.report import LEVEL, Report, Task
@@ -108,7 +109,9 @@ def summary(report: Report) -> Iterator[str]:
     for task in report.tasks:
         metric = headline_of(report, task)
         if metric is not None:
-            rows.append(["/".join(task), metric, *score_cells(report, report.systems, task, metric)])
+            rows.append(
+                ["/".join(task), with_direction(metric), *score_cells(report, report.systems, task, metric)]
+            )
     yield from table("The headline metric of each task", ["task", "metric", *headings(report.systems)], rows)
 
 
@@ -120,7 +123,10 @@ def scores(report: Report) -> Iterator[str]:
             shown_suite = task[0]
             yield f"<h3>{text(shown_suite)}</h3>\n"
         systems = report.having(task)
-        rows = [[metric, *score_cells(report, systems, task, metric)] for metric in metrics_of(report, task)]
+        rows = [
+            [with_direction(metric), *score_cells(report, systems, task, metric)]
+            for metric in metrics_of(report, task)
+        ]
         yield from table("/".join(task), ["metric", *headings(systems)], rows)
 
 
@@ -129,7 +135,7 @@ def comparisons(report: Report) -> Iterator[str]:
     for suite, task in dict.fromkeys((each.suite, each.task) for each in report.comparisons):
         rows = [
             [
-                each.metric,
+                with_direction(each.metric),
                 each.first,
                 each.second,
                 each.items,
@@ -170,10 +176,12 @@ def moved(report: Report) -> Iterator[str]:
         if not each.moved:
             continue
         opened = " open" if each.metric == headline_of(report, (each.suite, each.task)) else ""
-        title = f"{each.suite}/{each.task}, {each.metric}: {each.first} against {each.second}"
+        title = f"{each.suite}/{each.task}, {with_direction(each.metric)}: {each.first} against {each.second}"
         yield f"<details{opened}><summary>{text(title)}</summary>\n"
         caption = (
-            f"{each.first} is better on {each.better:,}, equal on {each.equal:,} and worse on {each.worse:,} of "
+            f"equal on {each.equal:,} of {each.items:,} items; these moved most"
+            if each.better is None
+            else f"{each.first} is better on {each.better:,}, equal on {each.equal:,} and worse on {each.worse:,} of "
             f"{each.items:,} items; these moved most"
         )
         if each.metric in CORRELATIONS:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retriever.choices import Similarity
+from retriever.evaluation.direction import larger_is_better
 from retriever.protocols import Progress
 from retriever.training.checkpoint import Best, State, save_checkpoint
 from retriever.training.monitor import LOG_EVERY, Monitor
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 600
 """A checkpoint is written after as long, however few steps that is."""
 
-LARGER_IS_BETTER = {"spearman_all": True, "average_rank": False}
+LARGER_IS_BETTER = {name: larger_is_better(name) for name in ("spearman_all", "average_rank")}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from retriever.choices import Similarity
 from retriever.config.groups import OptimConfig
 from retriever.data.metrics import METRICS_FILE
 from retriever.encoding.dual_encoder import DualEncoder
+from retriever.encoding.locate import source_of
 from retriever.encoding.masked_language_model import MaskedLanguageModel
 from retriever.errors import InputError
 from retriever.losses.across_processes import across_processes
@@ -115,6 +116,7 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
         **circumstances,
         "chunk_tokens": training.chunk_tokens,
         "recipe": recipe.name.rstrip(","),
+        "model_sources": _model_sources(config),
     }
     with ExitStack() as at_end:
         processes.on_main(
@@ -146,6 +148,12 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
             )
         )
     return surroundings.output
+
+
+def _model_sources(config: OptimConfig) -> dict[str, str]:
+    """Where the models that training begins with come from, which only this moment knows of a name."""
+    names = {key: value for key, value in config.to_json().items() if key in ("model", "passage_model")}
+    return {key: source_of(name) for key, name in names.items() if isinstance(name, str)}
 
 
 def _training(config: OptimConfig, recipe: Recipe, processes: Processes) -> Training:

@@ -1,6 +1,7 @@
 """``ctl eval --output`` and ``ctl compare`` on what it kept."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -75,6 +76,30 @@ def test_for_people_it_is_a_table_and_one_of_what_moved(pair, capsys):
         lines[4]
         == f"retrieval/t, mrr: moved most; new better on {better}, equal on 0, worse on {60 - better} of 60"
     )
+
+
+def test_where_less_is_better_the_first_is_better_on_the_items_where_it_is_lower(tmp_path, capsys):
+    folders = [
+        results(tmp_path / name, name, {"nll": each, "mean_cosine": each}, suite="dev_pool")
+        for name, each in (("a", SECOND), ("b", FIRST))
+    ]
+    loss, unknown = compared(folders, capsys)
+    better = np.count_nonzero(SECOND < FIRST)
+    assert (loss["larger_is_better"], loss["better"], loss["worse"]) == (False, better, 60 - better)
+    assert loss["difference"] == pytest.approx(float((SECOND - FIRST).mean()))
+    assert (unknown["larger_is_better"], unknown["better"], unknown["equal"], unknown["worse"]) == (
+        None,
+        None,
+        0,
+        None,
+    )
+    assert main(["compare", *folders, "--items", "1", "--resamples", "100"]) == 0
+    text = capsys.readouterr().out
+    assert "dev_pool/t  nll (lower is better)  " in text
+    assert (
+        f"dev_pool/t, nll (lower is better): moved most; {folders[0]} better on {better}, equal on 0" in text
+    )
+    assert "dev_pool/t, mean_cosine: moved most; equal on 0 of 60\n" in text
 
 
 def test_seeds_of_a_system_are_averaged_and_their_deviation_told(tmp_path, pair, capsys):
@@ -162,6 +187,19 @@ def test_a_folder_may_have_an_equals_sign_and_a_comma_in_its_name(tmp_path):
     folder.mkdir()
     assert parse_system(str(folder)) == (str(folder), [folder])
     assert parse_system(f"x={folder}") == ("x", [folder])
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_compared_and_reported(tmp_path, pair, capfdbinary):
+    folder = results(tmp_path / "caf\udce9", "c", {"mrr": SECOND})
+    flags = ["--resamples", "100"]
+    assert main(["compare", folder, pair[0], *flags]) == 0
+    assert os.fsencode(folder) in capfdbinary.readouterr().out
+    assert main(["compare", folder, pair[0], *flags, "--json"]) == 0
+    assert folder in json.loads(capfdbinary.readouterr().out)["systems"]
+    output = tmp_path / "caf\udce9.html"
+    assert main(["report", folder, pair[0], *flags, "--output", str(output)]) == 0
+    assert capfdbinary.readouterr().out == bytes(output) + b"\n"
+    assert "caf?" in output.read_text()
 
 
 def test_eval_keeps_what_compare_reads_and_resumes(tmp_path, model_folder, capsys, caplog):

@@ -69,6 +69,12 @@ def test_json_is_one_line_an_object_and_keeps_letters(capsys):
     assert "東京" in lines[0]
 
 
+def test_json_escapes_what_utf_8_cannot_hold(capsys):
+    print_json({"folder": "caf\udce9"})
+    line = capsys.readouterr().out
+    assert json.loads(line) == {"folder": "caf\udce9"} and line.isascii()
+
+
 def test_json_has_null_where_a_number_is_not_finite(capsys):
     print_json({"a": math.nan, "b": [math.inf, -math.inf, 1.0], "c": {"d": math.nan}})
     assert capsys.readouterr().out == '{"a": null, "b": [null, null, 1.0], "c": {"d": null}}\n'

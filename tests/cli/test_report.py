@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from cli.main import main
+from retriever.evaluation.items import read_items
+from retriever.evaluation.results import Evaluation, write_model, write_results
 from tests.reporting.results import results
 
 draws = np.random.default_rng(0)
@@ -94,13 +96,20 @@ def pair(tmp_path):
     return found
 
 
-def run_of(folder: Path) -> Path:
+def run_of(folder: Path, dev: str | None = None) -> Path:
+    """A finished run; its dev data, if it has any, are of this suite."""
     folder.mkdir(parents=True)
     lines = [json.dumps({"step": step, "loss": 1 / step}) + "\n" for step in (10, 20)]
     (folder / "metrics.jsonl").write_text("".join(lines))
     (folder / "config.json").write_text(json.dumps({"train": NASTY, "learning_rate": 3e-5}))
     (folder / "environment.json").write_text(json.dumps({"seed": 7, "started": "2020-01-01"}))
-    (folder / "results.json").write_text(json.dumps({"seed": 7, "steps": 20, "dev": {"spearman_all": 81.5}}))
+    model, facts = {"name": folder.name, "fingerprint": folder.name}, {"seed": 7, "steps": 20}
+    if dev is None:
+        write_model(folder, model, facts)
+        return folder
+    evaluation = Evaluation(suite=dev, task="dev", policy={}, model=model, data={"sha256": "d" * 64})
+    items = [{"id": str(row), "average_rank": value} for row, value in enumerate(SECOND.tolist())]
+    write_results(folder, evaluation, {"average_rank": float(SECOND.mean())}, items, facts=facts)
     return folder
 
 
@@ -129,7 +138,8 @@ def test_scores_stand_side_by_side_with_intervals_and_a_star_only_where_the_diff
     assert page.row("sts/t") == ["sts/t", "spearman_all", "★ 80.00", "20.00"]
     assert page.row("pearson_all") == ["pearson_all", "undefined", "undefined"]
     assert page.row("queries") == ["queries", "60", "60"]
-    assert page.row("uniformity") == ["uniformity", "−2.00", "−2.00"]
+    lower = "uniformity (lower is better)"
+    assert page.row(lower) == [lower, "−2.00", "−2.00"]
 
 
 def test_the_comparisons_are_those_of_ctl_compare(tmp_path, pair, plain, capsys):
@@ -251,18 +261,77 @@ def test_other_policies_and_data_are_warned_of_and_the_comparison_left_out(tmp_p
 def test_runs_alone_are_curves_and_configs(tmp_path):
     page = made(tmp_path, str(run_of(tmp_path / "run")))
     assert len(page.all("img")) == 1
-    assert page.row("dev spearman_all") == ["dev spearman_all", "81.50"]
+    assert page.row("steps") == ["steps", "20"]
     assert page.row("learning_rate") == ["learning_rate", "3e-05"]
     assert [each["id"] for each in page.all("h2")] == ["pictures", "runs"]
 
 
 def test_a_run_with_results_of_its_own_is_both(tmp_path):
-    run = run_of(tmp_path / "run")
-    (run / "results.json").unlink()
-    results(run, "retrieval", {"map": SECOND}, {"map": 0.5})
-    page = made(tmp_path, str(run))
+    page = made(tmp_path, str(run_of(tmp_path / "run", dev="dev_pool")))
     assert len(page.all("img")) == 1
-    assert page.row("map") == ["map", "0.5000"]
+    assert page.row("average_rank (lower is better)")[1] == f"{SECOND.mean():.4f}"
+    assert page.row("steps") == ["steps", "20"]
+
+
+def test_a_run_without_dev_data_is_no_system_and_other_recipes_dev_data_no_alarm(tmp_path, plain, caplog):
+    runs = [
+        run_of(tmp_path / "simcse", dev="sts"),
+        run_of(tmp_path / "dpr", dev="dev_pool"),
+        run_of(tmp_path / "x"),
+    ]
+    page = made(tmp_path, *map(str, runs))
+    assert page.row("task") == ["task", "metric", str(runs[0]), str(runs[1])]
+    assert "no results of" not in page.data and not [each for each in caplog.messages if "no results" in each]
+
+
+def test_the_best_average_rank_is_the_lowest_and_the_page_says_so(tmp_path, plain):
+    for suite, name in (("dev_pool", "average_rank"), ("dev_pool", "nll")):
+        folders = [
+            str(results(tmp_path / f"{name}-{which}", suite, {name: each}, {name: float(each.mean())}))
+            for which, each in (("low", SECOND), ("high", FIRST))
+        ]
+        page = made(tmp_path, *folders)
+        assert page.row(f"{name} (lower is better)") == [
+            f"{name} (lower is better)", f"★ {SECOND.mean():.4f}", f"{FIRST.mean():.4f}"
+        ]  # fmt: skip
+        more = np.count_nonzero(SECOND < FIRST)
+        assert (
+            f"{folders[0]} is better on {more}, equal on 0 and worse on {60 - more} of 60 items" in page.data
+        )
+
+
+def test_where_nobody_knows_which_way_is_better_there_is_no_star_and_no_better(tmp_path, plain):
+    folders = [
+        str(results(tmp_path / which, "own", {"mean_cosine": each}, {"mean_cosine": float(each.mean())}))
+        for which, each in (("a", FIRST), ("b", SECOND))
+    ]
+    page = made(tmp_path, *folders)
+    assert page.row("mean_cosine") == ["mean_cosine", f"{FIRST.mean():.4f}", f"{SECOND.mean():.4f}"]
+    assert "equal on 0 of 60 items; these moved most" in page.data and "is better on" not in page.data
+
+
+def test_what_is_compared_by_common_items_has_no_star_and_a_warning(tmp_path, plain):
+    first = results(tmp_path / "a", "retrieval", {"map": FIRST}, {"map": float(FIRST.mean())})
+    second = results(tmp_path / "b", "retrieval", {"map": SECOND[:40]}, {"map": 0.9}, sha256="e" * 64)
+    page = made(tmp_path, str(first), str(second), "--common")
+    assert page.row("map") == ["map", f"{FIRST.mean():.4f}", "0.9000"]
+    assert page.row("map", str(first), str(second))[3] == "40"
+    assert (
+        "retrieval/t: 20 items are not in all systems and were left out of the comparison, which is of 40"
+        in page.data
+    )
+
+
+def test_each_file_of_items_is_read_once(tmp_path, pair, plain, monkeypatch):
+    read = []
+
+    def counted(folder, *arguments):
+        read.append((folder, *arguments[1:]))
+        return read_items(folder, *arguments)
+
+    monkeypatch.setattr("retriever.evaluation.systems.read_items", counted)
+    made(tmp_path, *pair, "--items", "0")
+    assert len(read) == len(set(read)) == 6
 
 
 def test_what_ctl_index_tune_printed_is_a_picture_and_a_table(tmp_path):
