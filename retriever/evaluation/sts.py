@@ -13,6 +13,7 @@ from retriever.config.results import INTERVALS
 from retriever.errors import InputError
 from retriever.evaluation.correlation import pearson, pearson_interval, spearman, spearman_interval
 from retriever.evaluation.items import GOLD, PREDICTED
+from retriever.evaluation.suite import Average
 from retriever.protocols import EncodeTexts
 from retriever.records import SentencePair, StsTask
 
@@ -186,6 +187,9 @@ def task_of_seven(name: str) -> str | None:
     if match is None:
         return None
     return match[1].upper() if match[1] else "STS-B" if match[2] else "SICK-R"
+
+
+AVERAGE = Average("average", task_of_seven, seven_task_average)
 
 
 def _similarities(
