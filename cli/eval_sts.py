@@ -44,8 +44,8 @@ def read_tasks(data: Sequence[Path]) -> "dict[Path, StsTask]":
     from retriever.evaluation.sts import require_scorable
 
     tasks = read_sts_suite(data)
-    for task in tasks.values():
-        require_scorable(task)
+    for path, task in tasks.items():
+        require_scorable(task, path)
     return tasks
 
 

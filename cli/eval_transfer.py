@@ -47,10 +47,10 @@ def read_tasks(config: EvalTransferConfig, files: "list[TransferFiles]") -> "dic
     from retriever.evaluation.transfer_task import require_usable
 
     require_sklearn()
-    tasks = [read_transfer_task(each) for each in files]
-    for task in tasks:
-        require_usable(task, config.folds)
-    return {task.name: task for task in tasks}
+    tasks = {each.name: read_transfer_task(each) for each in files}
+    for each in files:
+        require_usable(tasks[each.name], config.folds, each.path)
+    return tasks
 
 
 def transfer_evaluations(

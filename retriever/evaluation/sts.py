@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,14 +135,18 @@ def score_sts(encode: EncodeTexts, task: StsTask, *, similarity: StsSimilarity =
     return StsResult({**metrics, **counts}, predicted, task)
 
 
-def require_scorable(task: StsTask) -> None:
+def require_scorable(task: StsTask, path: Path | None = None) -> None:
     """Check, before anything is encoded, that correlations with the gold scores exist.
+
+    Args:
+        task: its subsets.
+        path: where it comes from, for the message.
 
     Raises:
         InputError: the task or a subset has fewer than 3 pairs, or gold scores that are all equal.
     """
     if not task.subsets:
-        raise InputError(f"STS task '{task.name}' has no sentence pairs")
+        raise InputError(f"STS task '{task.name}' has no sentence pairs", path=path)
     for name, pairs in task.subsets.items():
         where = (
             f"STS task '{task.name}'"
@@ -149,10 +154,12 @@ def require_scorable(task: StsTask) -> None:
             else f"subset '{name}' of STS task '{task.name}'"
         )
         if len(pairs) < LEAST_PAIRS:
-            raise InputError(f"{where} has {len(pairs)} pairs: a correlation needs at least {LEAST_PAIRS}")
+            raise InputError(
+                f"{where} has {len(pairs)} pairs: a correlation needs at least {LEAST_PAIRS}", path=path
+            )
         if len({pair.score for pair in pairs}) == 1:
             raise InputError(
-                f"{where}: all gold scores are {pairs[0].score:g}, so a correlation is undefined"
+                f"{where}: all gold scores are {pairs[0].score:g}, so a correlation is undefined", path=path
             )
 
 
