@@ -2,8 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,42 +14,28 @@ from retriever.config.geometry import EvalGeometryConfig
 from retriever.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from retriever.encoding.encoder import Encoder
-    from retriever.evaluation.embedding_space import Geometry
     from retriever.evaluation.results import Evaluation
     from retriever.records import Passage
 
-Pairs = Sequence[tuple["Passage", "Passage"]]
+Texts = tuple[list["Passage"], int, list[tuple["Passage", "Passage"]]]
+"""Texts, how many there were before some were drawn, and positive pairs."""
 Metrics = dict[str, Any]
 
 logger = logging.getLogger(__name__)
 
-SUITE = "geometry"
-POLICY = {
-    "alignment": "STS pairs with a score above 4, squared distance (SimCSE)",
-    "uniformity": "t = 2, all pairs of texts; a text that occurs twice counts twice",
-    "mean_cosine": "all pairs of texts, exact",
-    "spectrum": "normalised, uncentred embeddings divided by the root of their number",
-    "effective_rank": "exp of the entropy of the singular values divided by their sum (Roy and Vetterli 2007)",
-    "hubness": "skewness of the 10-occurrences by cosine, of different texts; ties share the last places",
-    "intervals": "95 %, percentile bootstrap over texts, alignment's over pairs; uniformity and mean cosine to first order; "
-    "none of spectrum and hubness: a text that is drawn twice is its own neighbour and no new direction",
-}
-"""How each measure is defined."""
-
 
 def geometry(config: EvalGeometryConfig, as_json: bool = False) -> None:
     """Where a model puts texts, without labels: alignment, uniformity, anisotropy, spectrum, hubness and lengths; models side by side."""
+    from retriever.evaluation.geometry_evaluation import geometry_evaluation
+
     require_models(config.model)
     texts, total, positives = texts_of(config)
     measured: list[Metrics] = []
     for name in config.model:
         model = load(config, name)
-        evaluation = geometry_evaluation(config, model, texts, positives)
-        measured.append(geometry_metrics(config, model, evaluation, (texts, total, positives)))
+        evaluation = geometry_evaluation(config, model, about(model), texts, positives)
+        measured.append(measured_metrics(config, model, evaluation, (texts, total, positives)))
         if as_json:
             print_json(geometry_results(evaluation, measured[-1]))
     if not as_json:
@@ -66,9 +50,7 @@ def require_models(names: "Sequence[str]") -> None:
         locate_model(name)
 
 
-def texts_of(
-    config: EvalGeometryConfig,
-) -> "tuple[list[Passage], int, list[tuple[Passage, Passage]]]":
+def texts_of(config: EvalGeometryConfig) -> "Texts":
     """The texts that are measured, how many there were, and the positive pairs."""
     from retriever.data.corpus import read_passages
     from retriever.data.sample import sample_items
@@ -110,95 +92,29 @@ def load(config: EvalGeometryConfig, name: str) -> "Encoder":
     return model
 
 
-def geometry_evaluation(
-    config: EvalGeometryConfig, model: "Encoder", texts: "Sequence[Passage]", positives: Pairs
-) -> "Evaluation":
-    """What is measured, and how: of which texts in which order, and of which pairs."""
-    from retriever.data.hashes import add_text
-    from retriever.evaluation.results import Evaluation
-
-    digest = sha256()
-    for part in (texts, [side for pair in positives for side in pair]):
-        digest.update(len(part).to_bytes(8, "big"))
-        for each in part:
-            add_text(digest, each.title)
-            add_text(digest, each.text)
-    sources = {"sts": config.sts, "sentences": config.sentences, "passages": config.passages}
-    task = next(each for each in (config.passages, config.sentences, config.sts) if each is not None)
-    return Evaluation(
-        suite=SUITE,
-        task=task.resolve().stem,
-        policy={
-            **POLICY,
-            "sample": config.sample,
-            "seed": config.seed,
-            "precision": model.precision,
-            "max_length": model.settings.max_length,
-        },
-        model=about(model),
-        data={
-            **{name: str(path) for name, path in sources.items() if path is not None},
-            "sha256": digest.hexdigest(),
-        },
-    )
-
-
-def geometry_metrics(
-    config: EvalGeometryConfig,
-    model: "Encoder",
-    evaluation: "Evaluation",
-    measured: "tuple[Sequence[Passage], int, Pairs]",
+def measured_metrics(
+    config: EvalGeometryConfig, model: "Encoder", evaluation: "Evaluation", drawn: "Texts"
 ) -> Metrics:
     """The metrics, those that --output has already or new ones."""
-    from retriever.evaluation.results import stored_metrics, write_results
+    from retriever.evaluation.geometry_evaluation import geometry_metrics, measure_model
+    from retriever.evaluation.suite import TaskResult, run_suite
 
-    stored = config.output and stored_metrics(config.output, evaluation, replace=config.replace)
-    if stored:
-        return stored
-    texts, total, positives = measured
-    metrics = metrics_of(measure(config, model, texts, positives), total)
-    if config.output is not None:
-        write_results(config.output, evaluation, metrics)
-    return metrics
+    texts, total, positives = drawn
+    role: TextRole | None = None if config.passages is None else "passage"
 
+    def evaluate(task: str) -> TaskResult:
+        found = measure_model(model, texts, positives, role=role, progress=make_progress())
+        return TaskResult(geometry_metrics(found, total))
 
-def measure(
-    config: EvalGeometryConfig, model: "Encoder", texts: "Sequence[Passage]", positives: Pairs
-) -> "Geometry":
-    """The geometry of a model's embeddings, whose lengths are those before normalisation."""
-    from retriever.encoding.dual_encoder import format_passages
-    from retriever.evaluation.embedding_space import measure_geometry
-
-    model.settings = replace(model.settings, normalize=False)
-
-    def embed(texts: "Sequence[Passage]") -> "NDArray[np.float32]":
-        joined = format_passages(texts, model.settings.passage_format)
-        role: TextRole | None = None if config.passages is None else "passage"
-        return model.encode(*joined, role=role, progress=make_progress())
-
-    return measure_geometry(embed, texts, positives)
-
-
-def metrics_of(found: "Geometry", total: int) -> Metrics:
-    """Counts, each measure beside the ends of its interval if it has one, and the spectrum."""
-    values: Metrics = {
-        "texts": found.texts,
-        "texts_in_file": total,
-        "distinct_texts": found.distinct_texts,
-        "positive_pairs": found.positive_pairs,
-        "dimension": found.dimension,
-    }
-    for name, each in found.measures.items():
-        values[name] = each.value
-        if each.low is not None:
-            values |= {f"{name}_low": each.low, f"{name}_high": each.high}
-    return values | {"singular_values": found.singular_values}
+    task = evaluation.task
+    metrics, _ = run_suite({task: evaluation}, evaluate, output=config.output, replace_stored=config.replace)
+    return metrics[task]
 
 
 def geometry_results(evaluation: "Evaluation", metrics: Metrics) -> dict[str, object]:
     """The JSON of results of one model."""
     return results_object(
-        SUITE,
+        evaluation.suite,
         {evaluation.task: metrics},
         policy=evaluation.policy,
         model=evaluation.model,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli.encoders import about, load_encoder
 from cli.output import Cell, print_json, print_table
@@ -13,13 +13,10 @@ from retriever.config.evaluation import EvalStsConfig
 if TYPE_CHECKING:
     from retriever.encoding.encoder import Encoder
     from retriever.evaluation.results import Evaluation
+    from retriever.evaluation.suite import ByTask
     from retriever.records import StsTask
 
-Metrics = dict[str, dict[str, Any]]
-"""Task → metric → value."""
-
 SUITE = "sts"
-AVERAGE = "average"
 COLUMNS = (
     "spearman_all",
     "spearman_all_low",
@@ -47,8 +44,8 @@ def read_tasks(data: Sequence[Path]) -> "dict[Path, StsTask]":
     from retriever.evaluation.sts import require_scorable
 
     tasks = read_sts_suite(data)
-    for task in tasks.values():
-        require_scorable(task)
+    for path, task in tasks.items():
+        require_scorable(task, path)
     return tasks
 
 
@@ -75,7 +72,7 @@ def sts_evaluations(
 
 
 def show_sts(
-    config: EvalStsConfig, metrics: Metrics, evaluations: "Mapping[str, Evaluation]", *, as_json: bool
+    config: EvalStsConfig, metrics: "ByTask", evaluations: "Mapping[str, Evaluation]", *, as_json: bool
 ) -> None:
     """The metrics with the headline one's interval; a correlation that does not exist is called so."""
     if as_json:
@@ -101,29 +98,19 @@ def sts_metrics(
     model: "Encoder",
     tasks: "Mapping[Path, StsTask]",
     evaluations: "Mapping[str, Evaluation]",
-) -> Metrics:
+) -> "ByTask":
     """The metrics of each task, in the order given, and the average of the seven when all are there."""
-    from retriever.evaluation.results import stored_metrics, write_results
-    from retriever.evaluation.sts import score_sts, seven_task_average, task_of_seven
-    from retriever.evaluation.suite import EncodeOnce, keep_average
+    from retriever.evaluation.sts import AVERAGE, score_sts
+    from retriever.evaluation.suite import EncodeOnce, TaskResult, run_suite
 
-    found: Metrics = {}
-    for name, each in evaluations.items():  # all of them first: a refusal comes before hours of encoding
-        stored = config.output and stored_metrics(config.output, each, replace=config.replace)
-        if stored:
-            found[name] = stored
     progress = make_progress()
     encode = EncodeOnce(lambda texts: model.encode(texts, progress=progress))
-    for task in tasks.values():
-        if task.name in found:
-            continue
-        result = score_sts(encode, task, similarity=config.similarity)
-        found[task.name] = result.metrics
-        if config.output is not None:
-            write_results(config.output, evaluations[task.name], found[task.name], result.items())
-    found = {task.name: found[task.name] for task in tasks.values()}
-    if config.output is None:
-        average = seven_task_average(found)
-    else:
-        average = keep_average(config.output, SUITE, AVERAGE, known=task_of_seven, average=seven_task_average)
-    return found if average is None else {**found, AVERAGE: average}
+    by_name = {task.name: task for task in tasks.values()}
+
+    def evaluate(name: str) -> TaskResult:
+        result = score_sts(encode, by_name[name], similarity=config.similarity)
+        return TaskResult(result.metrics, result.items())
+
+    return run_suite(
+        evaluations, evaluate, output=config.output, replace_stored=config.replace, average=AVERAGE
+    )[0]

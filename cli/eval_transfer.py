@@ -1,8 +1,7 @@
 """``ctl eval transfer``."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cli.encoders import about, load_encoder
 from cli.output import Cell, print_json, print_table
@@ -14,16 +13,10 @@ if TYPE_CHECKING:
     from retriever.data.transfer import TransferFiles
     from retriever.encoding.encoder import Encoder
     from retriever.evaluation.results import Evaluation
+    from retriever.evaluation.suite import ByTask
     from retriever.records import TransferTask
 
-Metrics = dict[str, dict[str, Any]]
-"""Task → metric → value."""
-
 SUITE = "transfer"
-AVERAGE = "average_of_seven"
-PROTOCOL, CHOSEN = "protocol", "chosen_c"
-BY_TASK = (PROTOCOL, "grid_of_c", CHOSEN)
-"""What of the policy differs from task to task."""
 COLUMNS = ("accuracy", "accuracy_low", "accuracy_high", "majority", "items")
 HEADINGS = ("task", "accuracy", "95 % from", "to", *COLUMNS[3:], "protocol")
 
@@ -41,7 +34,7 @@ def transfer(config: EvalTransferConfig, as_json: bool = False) -> None:
         print_json(transfer_results(metrics, policies, evaluations))
     else:
         rows: list[list[Cell]] = [
-            [name, *(found.get(each) for each in COLUMNS), policies.get(name, {}).get(PROTOCOL)]
+            [name, *(found.get(each) for each in COLUMNS), policies.get(name, {}).get("protocol")]
             for name, found in metrics.items()
         ]
         print_table(SUITE, HEADINGS, rows)
@@ -54,10 +47,10 @@ def read_tasks(config: EvalTransferConfig, files: "list[TransferFiles]") -> "dic
     from retriever.evaluation.transfer_task import require_usable
 
     require_sklearn()
-    tasks = [read_transfer_task(each) for each in files]
-    for task in tasks:
-        require_usable(task, config.folds)
-    return {task.name: task for task in tasks}
+    tasks = {each.name: read_transfer_task(each) for each in files}
+    for each in files:
+        require_usable(tasks[each.name], config.folds, each.path)
+    return tasks
 
 
 def transfer_evaluations(
@@ -93,45 +86,30 @@ def transfer_metrics(
     model: "Encoder",
     tasks: "Mapping[str, TransferTask]",
     evaluations: "Mapping[str, Evaluation]",
-) -> tuple[Metrics, Metrics]:
+) -> "tuple[ByTask, ByTask]":
     """Metrics and policy of each task, in the order given, and the average of the seven when all are there."""
-    from retriever.evaluation.results import read_results, stored_metrics, write_results
-    from retriever.evaluation.suite import EncodeOnce, keep_average
-    from retriever.evaluation.transfer import average_of_seven, evaluate_transfer, task_of_seven
+    from retriever.evaluation.suite import EncodeOnce, TaskResult, run_suite
+    from retriever.evaluation.transfer import AVERAGE, CHOSEN, evaluate_transfer
 
-    found: Metrics = {}
-    policies: Metrics = {}
-    for name, each in evaluations.items():  # all of them first: a refusal comes before hours of encoding
-        stored = config.output and stored_metrics(config.output, each, replace=config.replace)
-        if stored and config.output is not None:
-            found[name] = stored
-            policies[name] = read_results(config.output)["policy"][SUITE][name]
     progress = make_progress()
     encode = EncodeOnce(lambda texts: model.encode(texts, progress=progress))
-    for name, task in tasks.items():
-        if name in found:
-            continue
+
+    def evaluate(name: str) -> TaskResult:
         protocol = {"folds": config.folds, "seed": config.seed}
-        result = evaluate_transfer(encode, [task], progress=progress, **protocol)[name]
-        found[name] = result.metrics()
-        policies[name] = {**evaluations[name].policy, CHOSEN: list(result.chosen)}
-        if config.output is not None:
-            evaluation = replace(evaluations[name], policy=policies[name])
-            write_results(config.output, evaluation, found[name], result.items(task))
-    found = {name: found[name] for name in tasks}
-    if config.output is None:
-        average = average_of_seven(found)
-    else:
-        average = keep_average(
-            config.output, SUITE, AVERAGE, known=task_of_seven, average=average_of_seven, by_task=BY_TASK
-        )
-    return ({**found, AVERAGE: dict(average)} if average else found), policies
+        result = evaluate_transfer(encode, [tasks[name]], progress=progress, **protocol)[name]
+        return TaskResult(result.metrics(), result.items(tasks[name]), {CHOSEN: list(result.chosen)})
+
+    return run_suite(
+        evaluations, evaluate, output=config.output, replace_stored=config.replace, average=AVERAGE
+    )
 
 
 def transfer_results(
-    metrics: Metrics, policies: Metrics, evaluations: "Mapping[str, Evaluation]"
+    metrics: "ByTask", policies: "ByTask", evaluations: "Mapping[str, Evaluation]"
 ) -> dict[str, object]:
     """The JSON of results: what all tasks' policies share once, the rest by task."""
+    from retriever.evaluation.transfer import BY_TASK
+
     one = next(iter(evaluations.values()))
     return results_object(
         SUITE,

@@ -21,11 +21,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     """
     new, previous = _beside(path, "new"), _beside(path, "previous")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if previous.exists() and not path.exists():  # a kill between the two renames below
-        previous.rename(path)
-    for leftover in (new, previous):
-        if leftover.exists():
-            shutil.rmtree(leftover)
+    settle_folder(path)
     new.mkdir()
     try:
         yield new
@@ -82,8 +78,18 @@ def locked(file: Path, refusal: str, *, seconds: float = 0) -> Iterator[None]:
         lock.release()
 
 
+def settle_folder(path: Path) -> None:
+    """Clear up what a kill in ``replaced_folder`` left: an old folder that stepped aside gets its name back, the rest is deleted."""
+    new, previous = _beside(path, "new"), _beside(path, "previous")
+    if previous.exists() and not path.exists():  # a kill between its two renames
+        previous.rename(path)
+    for leftover in (new, previous):
+        if leftover.exists():
+            shutil.rmtree(leftover)
+
+
 def surviving_folder(path: Path) -> Path:
-    """``path``, or its predecessor when a kill left only that."""
+    """``path``, or its predecessor when a kill left only that; for readers, who leave everything as it is."""
     previous = _beside(path, "previous")
     return previous if not path.exists() and previous.exists() else path
 

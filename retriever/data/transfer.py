@@ -45,6 +45,12 @@ class TransferFiles:
     files: dict[str, Path]
     senteval: str | None = None
 
+    @property
+    def path(self) -> Path:
+        """The file that the task is, or the folder of its files."""
+        first, *others = self.files.values()
+        return first.parent if others else first
+
 
 def find_transfer_tasks(paths: Iterable[Path]) -> list[TransferFiles]:
     """The tasks that files and folders hold; a task whose train and test files are both named counts once.

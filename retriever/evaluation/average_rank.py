@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
 
 
@@ -23,10 +24,15 @@ def gold_ranks(
 
     Returns:
         (Q,) int64.
+
+    Raises:
+        InputError: a score that is not finite: no passage comes before it or after it.
     """
     ranks = np.empty(len(queries), dtype=np.int64)
     for start in range(0, len(queries), 512):
         scores = queries[start : start + 512] @ passages.T  # (q, N)
+        if not np.isfinite(scores).all():
+            raise InputError("the model gives embeddings that are not finite")
         for row, own in enumerate(scores):
             gold = list(positives[start + row])
             others = own >= own[gold].max()

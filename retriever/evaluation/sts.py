@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from retriever.config.results import INTERVALS
 from retriever.errors import InputError
 from retriever.evaluation.correlation import pearson, pearson_interval, spearman, spearman_interval
 from retriever.evaluation.items import GOLD, PREDICTED
+from retriever.evaluation.suite import Average
 from retriever.protocols import EncodeTexts
 from retriever.records import SentencePair, StsTask
 
@@ -133,14 +135,18 @@ def score_sts(encode: EncodeTexts, task: StsTask, *, similarity: StsSimilarity =
     return StsResult({**metrics, **counts}, predicted, task)
 
 
-def require_scorable(task: StsTask) -> None:
+def require_scorable(task: StsTask, path: Path | None = None) -> None:
     """Check, before anything is encoded, that correlations with the gold scores exist.
+
+    Args:
+        task: its subsets.
+        path: where it comes from, for the message.
 
     Raises:
         InputError: the task or a subset has fewer than 3 pairs, or gold scores that are all equal.
     """
     if not task.subsets:
-        raise InputError(f"STS task '{task.name}' has no sentence pairs")
+        raise InputError(f"STS task '{task.name}' has no sentence pairs", path=path)
     for name, pairs in task.subsets.items():
         where = (
             f"STS task '{task.name}'"
@@ -148,10 +154,12 @@ def require_scorable(task: StsTask) -> None:
             else f"subset '{name}' of STS task '{task.name}'"
         )
         if len(pairs) < LEAST_PAIRS:
-            raise InputError(f"{where} has {len(pairs)} pairs: a correlation needs at least {LEAST_PAIRS}")
+            raise InputError(
+                f"{where} has {len(pairs)} pairs: a correlation needs at least {LEAST_PAIRS}", path=path
+            )
         if len({pair.score for pair in pairs}) == 1:
             raise InputError(
-                f"{where}: all gold scores are {pairs[0].score:g}, so a correlation is undefined"
+                f"{where}: all gold scores are {pairs[0].score:g}, so a correlation is undefined", path=path
             )
 
 
@@ -186,6 +194,9 @@ def task_of_seven(name: str) -> str | None:
     if match is None:
         return None
     return match[1].upper() if match[1] else "STS-B" if match[2] else "SICK-R"
+
+
+AVERAGE = Average("average", task_of_seven, seven_task_average)
 
 
 def _similarities(

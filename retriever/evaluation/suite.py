@@ -1,22 +1,55 @@
-"""What the tasks of a suite share: their texts, each encoded once, and the average that papers print of them."""
+"""What the tasks of a suite share: how they are run, their texts, each encoded once, and the average that papers print of them."""
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.evaluation.results import Evaluation, read_results, write_results
+from retriever.evaluation.results import Evaluation, read_results, stored_metrics, write_results
 from retriever.protocols import EncodeTexts
 
-Metrics = Mapping[str, Mapping[str, Any]]
-"""Task → metric → value."""
+ByTask = dict[str, dict[str, Any]]
+"""Task → metric, or key of the policy → value."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What the evaluation of a task gives.
+
+    Attributes:
+        metrics: as for ``write_results``.
+        items: as for ``write_results``.
+        chosen: keys that join the task's policy: what only the evaluation itself can know.
+    """
+
+    metrics: Mapping[str, Any]
+    items: Iterable[Mapping[str, object]] = ()
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """The average over seven tasks that papers print of a suite.
+
+    Attributes:
+        task: what it is called among the suite's tasks.
+        known: a task's name → which of the seven it is; None: none of them.
+        of: the metrics of those tasks → the average; None: they are not all there.
+        by_task: keys of the policy that differ from task to task.
+    """
+
+    task: str
+    known: Callable[[str], str | None]
+    of: Callable[[Mapping[str, Mapping[str, Any]]], Mapping[str, Any] | None]
+    by_task: tuple[str, ...] = ()
 
 
 class EncodeOnce:
@@ -41,34 +74,64 @@ class EncodeOnce:
         return np.stack([self._embeddings[each] for each in texts])
 
 
-def keep_average(
-    folder: Path,
-    suite: str,
-    task: str,
+def run_suite(
+    evaluations: Mapping[str, Evaluation],
+    evaluate: Callable[[str], TaskResult],
     *,
-    known: Callable[[str], str | None],
-    average: Callable[[Metrics], Mapping[str, Any] | None],
-    by_task: Collection[str] = (),
-) -> dict[str, Any] | None:
+    output: Path | None,
+    replace_stored: bool,
+    average: Average | None = None,
+) -> tuple[ByTask, ByTask]:
+    """Evaluate the tasks of one suite one by one, but for those that a folder holds; each is written when it is there.
+
+    Args:
+        evaluations: task → what is evaluated, and how.
+        evaluate: a task's name → its result.
+        output: the folder of results; None: they are only returned.
+        replace_stored: what is there of these tasks does not count.
+        average: that joins the metrics when its tasks are all there, in the folder if there is one.
+
+    Returns:
+        Metrics and policy of each task, in the order given.
+
+    Raises:
+        InputError: as ``stored_metrics``, for any of the tasks before the first is evaluated.
+    """
+    stored = {}
+    if output is not None:
+        for name, each in evaluations.items():
+            if kept := stored_metrics(output, each, replace=replace_stored):
+                stored[name] = kept, read_results(output)["policy"][each.suite][name]
+    metrics: ByTask = {}
+    policies: ByTask = {}
+    for name, each in evaluations.items():
+        if name in stored:
+            metrics[name], policies[name] = stored[name]
+            continue
+        result = evaluate(name)
+        metrics[name], policies[name] = dict(result.metrics), {**each.policy, **result.chosen}
+        if output is not None:
+            write_results(output, replace(each, policy=policies[name]), metrics[name], result.items)
+    if average is not None:
+        suite = next(iter(evaluations.values())).suite
+        found = average.of(metrics) if output is None else _keep_average(output, suite, average)
+        if found is not None:
+            metrics[average.task] = dict(found)
+    return metrics, policies
+
+
+def _keep_average(folder: Path, suite: str, average: Average) -> Mapping[str, Any] | None:
     """The average over the seven tasks that a folder holds by now, whichever command evaluated them; written there, too.
 
     It is null where some of them were evaluated by another policy than the others.
-
-    Args:
-        folder: of results, some of this suite.
-        suite: the suite.
-        task: what the average is called among the suite's tasks.
-        known: a task's name → which of the seven it is; None: none of them.
-        average: the metrics of those tasks → the average; None: they are not all there.
-        by_task: keys of the policy that differ from task to task.
     """
     results = read_results(folder)
-    seven = [name for name in results[suite] if known(name)]
-    found = average({name: results[suite][name] for name in seven})
+    seven = [name for name in results[suite] if average.known(name)]
+    found = average.of({name: results[suite][name] for name in seven})
     if found is None:
         return None
     policies = [
-        {key: value for key, value in results["policy"][suite][name].items() if key not in by_task}
+        {key: value for key, value in results["policy"][suite][name].items() if key not in average.by_task}
         for name in seven
     ]
     if any(each != policies[0] for each in policies):
@@ -77,10 +140,10 @@ def keep_average(
     hashes = [results["data"][suite][name]["sha256"] for name in seven]
     evaluation = Evaluation(
         suite=suite,
-        task=task,
+        task=average.task,
         policy={**policies[0], "average": "unweighted mean over seven tasks"},
         model=results["model"],
         data={"sha256": hashlib.sha256(json.dumps(hashes).encode()).hexdigest(), "tasks": seven},
     )
     write_results(folder, evaluation, found)
-    return dict(found)
+    return found

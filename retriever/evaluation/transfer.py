@@ -26,6 +26,7 @@ from retriever.evaluation.logistic_regression import (
     predict,
     require_sklearn,
 )
+from retriever.evaluation.suite import Average
 from retriever.evaluation.transfer_task import FOLDS, require_usable, texts_of
 from retriever.protocols import EncodeTexts, Progress, no_progress
 from retriever.records import LabelledText, TransferTask
@@ -37,6 +38,10 @@ TEST_GRID = tuple(2.0**power for power in range(-1, 6))
 """The same where there is a test split and no dev split."""
 SEVEN = ("mr", "cr", "subj", "mpqa", "sst2", "trec", "mrpc")
 """Of which SentEval's users give the average."""
+
+PROTOCOL, CHOSEN = "protocol", "chosen_c"
+BY_TASK = (PROTOCOL, "grid_of_c", CHOSEN)
+"""What of the policy differs from task to task."""
 
 Embed = Callable[[Sequence[LabelledText]], Labelled]
 
@@ -155,6 +160,9 @@ def task_of_seven(name: str) -> str | None:
     return plain if plain in SEVEN else None
 
 
+AVERAGE = Average("average_of_seven", task_of_seven, average_of_seven, BY_TASK)
+
+
 def protocol_of(task: TransferTask, folds: int) -> str:
     """How the test items and C are chosen."""
     if not task.test:
@@ -169,7 +177,7 @@ def transfer_policy(
     return {
         "accuracy": "times 100, of the test items; in cross-validation of all out-of-fold predictions together",
         "classifier": "logistic regression of scikit-learn (L2, lbfgs) on embeddings as they are; pairs: |u − v|, u ∘ v",
-        "protocol": protocol_of(task, folds),
+        PROTOCOL: protocol_of(task, folds),
         "grid_of_c": list(TEST_GRID if task.test and not task.dev else GRID),
         "folds": folds,
         "seed": seed,

@@ -78,7 +78,7 @@ class StsDev:
 
     def __init__(self, path: Path) -> None:
         task = read_sts_task(path, split="dev")
-        require_scorable(task)
+        require_scorable(task, path)
         # a folder's own name is that of its test data
         self.task = replace(task, name=f"{task.name}-dev") if path.is_dir() else task
         self.path = path

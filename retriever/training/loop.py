@@ -55,10 +55,11 @@ class Checkpoints:
     Args:
         every: steps.
         circumstances: as for ``save_checkpoint``.
+        step: of the checkpoint that training goes on from; 0: there is none.
     """
 
-    def __init__(self, every: int, circumstances: Mapping[str, object]) -> None:
-        self.every, self.circumstances = every, circumstances
+    def __init__(self, every: int, circumstances: Mapping[str, object], step: int = 0) -> None:
+        self.every, self.circumstances, self.step = every, circumstances, step
         self._saved = time.monotonic()
 
     def due(self, step: int, processes: Processes) -> bool:
@@ -69,9 +70,9 @@ class Checkpoints:
             processes.from_main(time.monotonic() - self._saved > CHECKPOINT_SECONDS)
         )
 
-    def written(self) -> None:
+    def written(self, step: int) -> None:
         """Begin to count the minutes anew."""
-        self._saved = time.monotonic()
+        self.step, self._saved = step, time.monotonic()
 
 
 def fit(
@@ -87,7 +88,8 @@ def fit(
 ) -> State:
     """Train; keep the best model by the dev metric, judged before the first step, at intervals and after the last.
 
-    Without dev data, or when the dev metric never is a number, the last model is kept.
+    Without dev data, or when the dev metric never is a number, the last model is kept. The end has its checkpoint, too: what comes
+    after it may fail, and the steps are not to be taken again.
 
     Args:
         training: what takes a step.
@@ -131,6 +133,8 @@ def fit(
                     _save_checkpoint(training, state, run, checkpoints)
                     if dev is None:  # a model to use, whatever becomes of the rest
                         run.save_model(save, Best(state.step, {}))
+    if state.step > checkpoints.step:
+        _save_checkpoint(training, state, run, checkpoints)
     if state.best is None and training.processes.is_main:
         run.save_model(save, Best(state.step, {}))
         reason = "no dev data" if dev is None else f"dev {dev.metric} was never a number"
@@ -178,4 +182,4 @@ def _save_checkpoint(training: Training, state: State, run: RunDirectory, checkp
             run.checkpoint, training.module, training.optimizer, state, checkpoints.circumstances
         )
     )
-    checkpoints.written()
+    checkpoints.written(state.step)

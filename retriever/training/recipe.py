@@ -134,9 +134,10 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
             save=recipe.model.save,
             dev=dev,
             similarity=recipe.similarity,
-            checkpoints=Checkpoints(config.checkpoint_every, circumstances),
+            checkpoints=Checkpoints(config.checkpoint_every, circumstances, state.step),
             progress=surroundings.progress if processes.is_main else no_progress,
         )
+        training.free_optimizer()  # the kept model is loaded beside this one
         processes.on_main(
             lambda: finish(
                 run,

@@ -19,7 +19,7 @@ from retriever.data.files import (
     without_nan,
     write_json,
 )
-from retriever.data.folders import replaced_folder, surviving_folder
+from retriever.data.folders import replaced_folder, settle_folder, surviving_folder
 from retriever.data.metrics import METRICS_FILE
 from retriever.errors import InputError
 from retriever.training.checkpoint import Best
@@ -69,6 +69,7 @@ class RunDirectory:
             first = read_json(begun)
             if isinstance(first, dict):
                 write_json(begun, {**first, "resumed": [*first.get("resumed", []), environment]})
+            settle_folder(self.path / "model")
             return
         self.path.mkdir(parents=True, exist_ok=True)
         write_json(begun, environment)
@@ -130,7 +131,8 @@ class RunDirectory:
     def forget_checkpoint(self) -> None:
         """The run is finished, with its ``results.json``."""
         if self.writes:
-            shutil.rmtree(surviving_folder(self.checkpoint), ignore_errors=True)
+            settle_folder(self.checkpoint)
+            shutil.rmtree(self.checkpoint, ignore_errors=True)
 
 
 def require_resumable(path: Path, config: Mapping[str, object]) -> bool:

@@ -121,6 +121,8 @@ def _train_one(
     finished = bool(goes_on) and (config.output / "results.json").is_file()
     if processes.from_main(int(finished)):
         logger.info("%s is finished already", config.output)
+        # a kill may have come after the results and before this
+        RunDirectory(config.output, writes=processes.is_main).forget_checkpoint()
         return
     train(config, surroundings)
 

@@ -56,6 +56,11 @@ class Training:
         """Where the encoder computes."""
         return self.embedder.model.query.device
 
+    def free_optimizer(self) -> None:
+        """No step follows: its state, twice the weights, makes room."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.state.clear()
+
 
 @dataclass(frozen=True)
 class StepResult:

@@ -21,8 +21,8 @@ def write(path, *rows):
         (["1\ta\tb", "high\tc\td", "2\te\tf"], "{file}:3: score must be a finite number, found 'high'"),
         (["1\ta\tb", "2\tc\td", "nan\te\tf"], "{file}:4: score must be a finite number, found 'nan'"),
         (["1\ta\tb", "2\tc\td", "inf\te\tf"], "{file}:4: score must be a finite number, found 'inf'"),
-        (["3\ta\tb", "3\tc\td", "3\te\tf"], "STS task 'pairs': all gold scores are 3, so a correlation is undefined"),
-        (["3\ta\tb", "2\tc\td"], "STS task 'pairs' has 2 pairs: a correlation needs at least 3"),
+        (["3\ta\tb", "3\tc\td", "3\te\tf"], "{file}: STS task 'pairs': all gold scores are 3, so a correlation is undefined"),
+        (["3\ta\tb", "2\tc\td"], "{file}: STS task 'pairs' has 2 pairs: a correlation needs at least 3"),
         (["\ta\tb", "\tc\td"], "{file}: no pair with a gold score in this file"),
     ],
 )  # fmt: skip

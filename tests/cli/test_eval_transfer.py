@@ -102,12 +102,12 @@ def test_all_seven_have_an_average(tmp_path, model_folder, capsys):
         (
             "one",
             ["a\tone", "a\ttwo"],
-            "task 'one': no item has a label but 'a'; a classifier needs two classes",
+            "one.tsv: task 'one': no item has a label but 'a'; a classifier needs two classes",
         ),
         (
             "few",
             [*ROWS, "third\tsnow falls"],
-            "task 'few': 3 folds and 3 inside each need 5 items of each label, and 'third' has 1: leave out or merge "
+            "few.tsv: task 'few': 3 folds and 3 inside each need 5 items of each label, and 'third' has 1: leave out or merge "
             "small classes, or lower the number of folds",
         ),
     ],
@@ -120,6 +120,15 @@ def test_bad_data_are_refused_before_a_model_is_loaded(tmp_path, monkeypatch, ca
     captured = capsys.readouterr()
     assert captured.err.endswith(f"error: {message}\n")
     assert captured.out == ""
+
+
+def test_a_task_of_several_files_is_refused_with_their_folder(folder, capsys):
+    (folder / "trec_train.tsv").write_text("label\ttext\nanimal\tthe cat\n")
+    (folder / "cr_train.tsv").write_text("\n".join(["label\ttext", *ROWS]) + "\n")
+    (folder / "cr_test.tsv").write_text("\n".join(["label\ttext", *ROWS]) + "\n")
+    assert run(folder, "--model", "no-such-model") == 2
+    message = "task 'trec': no item has a label but 'animal'; a classifier needs two classes"
+    assert capsys.readouterr().err.endswith(f"\nerror: {folder}: {message}\n")
 
 
 def test_without_scikit_learn_the_extra_is_named(folder, monkeypatch, capsys):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from retriever.data.folders import replaced_folder, surviving_folder
+from retriever.data.folders import replaced_folder, settle_folder, surviving_folder
 
 
 def write(path: Path, text: str) -> None:
@@ -51,6 +51,24 @@ def test_a_kill_between_the_renames_leaves_the_old_folder_findable(
     write(path, "newest")  # and the next replacement starts from it
     assert (surviving_folder(path) / "file").read_text() == "newest"
     assert [each.name for each in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("left", "found"),
+    [
+        ({".model.previous": "old", ".model.new": "half"}, "old"),
+        ({"model": "new", ".model.previous": "old"}, "new"),
+        ({"model": "old", ".model.new": "half"}, "old"),
+        ({".model.new": "half"}, None),
+    ],
+)
+def test_whatever_a_kill_left_is_settled(tmp_path: Path, left: dict[str, str], found: str | None) -> None:
+    for name, text in left.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(text)
+    settle_folder(tmp_path / "model")
+    texts = {each.name: (each / "file").read_text() for each in tmp_path.iterdir()}
+    assert texts == ({} if found is None else {"model": found})
 
 
 def test_without_a_predecessor_the_path_itself_survives(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from retriever.errors import InputError
 from retriever.evaluation.average_rank import gold_ranks, rank_metrics
 
 
@@ -13,6 +14,15 @@ def test_ranks_equal_a_count_by_hand() -> None:
 
 def test_a_collapsed_encoder_comes_last_and_not_first() -> None:
     assert gold_ranks(np.ones((1, 2), np.float32), np.ones((5, 2), np.float32), [[3]]).tolist() == [4]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("of", ["query", "gold", "other"])
+def test_embeddings_that_are_not_finite_have_no_rank(value: float, of: str) -> None:
+    queries, passages = np.ones((2, 2), np.float32), np.ones((5, 2), np.float32)
+    {"query": queries[1], "gold": passages[3], "other": passages[0]}[of][0] = value
+    with pytest.raises(InputError, match="the model gives embeddings that are not finite"):
+        gold_ranks(queries, passages, [[3], [3]])
 
 
 def test_metrics_of_ranks() -> None:

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from torch.optim import Optimizer
 
 from retriever.config.training import TrainDprConfig, TrainSimcseConfig
 from retriever.errors import InputError
 from retriever.evaluation.results import read_results
-from retriever.training import checkpoint, loop, recipe
+from retriever.training import checkpoint, finish, loop, recipe, run_directory
 from retriever.training.dpr import train_dpr
+from retriever.training.optimizer import make_optimizer
 from retriever.training.simcse import train_simcse
 from tests.conftest import WORDS
 from tests.tiny import triplets
@@ -115,6 +117,75 @@ def test_the_weights_are_those_of_the_run_that_was_not_killed(
     assert results[0] == results[1]
     assert len(json.loads((run / "environment.json").read_text())["resumed"]) == 3
     assert not (run / "last").exists()  # done: nothing to go on with
+
+
+@pytest.mark.parametrize("patience", [None, 1])
+def test_when_the_end_of_a_run_fails_no_step_is_taken_again(
+    train, dev, plain_folder, tmp_path, monkeypatch, patience
+) -> None:
+    options = {"dev": dev, "patience": patience, "checkpoint_every": 100, "eval_every": 2}
+    if patience is not None:
+        options["learning_rate"] = 1e-12  # never better: stopped early
+    train_simcse(config_of(train, tmp_path / "whole", plain_folder, **options))
+    run, optimizers, real = tmp_path / "run", [], finish.write_results
+
+    def made(*arguments: object, **named: object) -> Optimizer:
+        optimizers.append(make_optimizer(*arguments, **named))
+        return optimizers[-1]
+
+    def fails(*arguments: object, **named: object) -> None:
+        assert not optimizers[-1].state  # the kept model needs its memory
+        raise InputError("no space left")
+
+    monkeypatch.setattr(recipe, "make_optimizer", made)
+    monkeypatch.setattr(finish, "write_results", fails)
+    for _ in range(2):
+        with pytest.raises(InputError, match="no space left"):
+            train_simcse(config_of(train, run, plain_folder, resume=True, **options))
+        monkeypatch.setattr(loop, "take_step", None)
+        monkeypatch.setattr(loop, "save_checkpoint", None)  # the one that is there is the last
+    monkeypatch.setattr(finish, "write_results", real)
+    train_simcse(config_of(train, run, plain_folder, resume=True, **options))
+    assert (run / "model" / WEIGHTS).read_bytes() == (tmp_path / "whole" / "model" / WEIGHTS).read_bytes()
+    assert steps_of(run) == steps_of(tmp_path / "whole")
+    results = [read_results(each) for each in (run, tmp_path / "whole")]
+    for each in results:
+        each["model"] = each["model"]["fingerprint"]
+    assert results[0] == results[1]
+    assert not (run / "last").exists()
+
+
+def test_a_model_that_had_stepped_aside_when_the_kill_came_is_back_in_the_end(
+    train, dev, plain_folder, tmp_path
+) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(Killed):
+        train_simcse(config_of(train, run, plain_folder, dev=dev), progress=killed_after(5))
+    file = run / "model" / "training.json"
+    file.write_text(json.dumps({"step": 3, "metrics": {"spearman_all": 99.0}}))  # no other is saved after it
+    weights = (run / "model" / WEIGHTS).read_bytes()
+    (run / "model").rename(run / ".model.previous")
+    (run / ".model.new").mkdir()
+    train_simcse(config_of(train, run, plain_folder, dev=dev, resume=True))
+    assert (run / "model" / WEIGHTS).read_bytes() == weights
+    assert not [each.name for each in run.iterdir() if each.name.startswith((".model", ".last"))]
+
+
+def test_a_checkpoint_that_a_finished_run_still_has_is_deleted(
+    train, plain_folder, tmp_path, monkeypatch
+) -> None:
+    run = tmp_path / "run"
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(run_directory.RunDirectory, "forget_checkpoint", dies)
+        train_simcse(config_of(train, run, plain_folder))
+    assert (run / "results.json").is_file() and (run / "last").is_dir()
+    (run / ".last.new").mkdir()
+    train_simcse(config_of(train, run, plain_folder, resume=True))
+    assert not [each.name for each in run.iterdir() if "last" in each.name]
 
 
 def test_two_encoders_with_rotating_negatives_resume_too(plain_folder, tmp_path) -> None:
