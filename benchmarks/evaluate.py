@@ -28,6 +28,13 @@ DEPTH, PASSAGES = 100, 10_000_000
 BOUND = 2_000
 """Megabytes for a million queries."""
 MEASURES = {"ndcg_cut.10", "recall.100", "recip_rank", "map", "success.1,5,20,100"}
+SAME = {
+    "ndcg@10": "ndcg_cut_10",
+    "recall@100": "recall_100",
+    "map": "map",
+    **{f"accuracy@{k}": f"success_{k}" for k in (1, 5, 20, 100)},
+}
+"""Ours → theirs; their reciprocal rank has no cut-off, and is another metric than mrr@10."""
 CASES = ("judge-1m", "file-vs-pytrec_eval")
 
 
@@ -36,7 +43,7 @@ class Job:
     """What one side does.
 
     Attributes:
-        run: the TREC run.
+        run: the TREC run; beside it the peer writes its means.
         count: queries.
         window: queries in a window.
         windows: how many windows.
@@ -93,13 +100,13 @@ def judge_file(line: Connection, job: Job) -> None:
 
     begin(line)
     qrels = made_qrels(job.count)
-    take_turns(
-        line,
-        job,
-        lambda: evaluate_rankings(read_rankings(job.run), qrels=qrels),
-        first=lambda: evaluate_rankings(read_rankings(job.run), qrels=qrels),
-    )
-    line.send({"device_peak": None})
+    means: dict[str, float] = {}
+
+    def judge() -> None:
+        means.update(evaluate_rankings(read_rankings(job.run), qrels=qrels).metrics)
+
+    take_turns(line, job, judge, first=judge)
+    line.send({"device_peak": None, "means": means})
 
 
 def judge_with_peer(line: Connection, job: Job) -> None:
