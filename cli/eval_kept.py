@@ -52,14 +52,16 @@ def keep_and_show(
     *,
     as_json: bool,
 ) -> None:
-    """Write the metrics, and those of every question, into --output, if there is one; print them."""
+    """Write the metrics, and those of every question, into --output, if there is one; print them, also where they cannot be written."""
     from retriever.evaluation.results import write_results
 
     known = replace(evaluation, policy={**evaluation.policy, "judged_by": result.judged_by})
     metrics = metrics_of(result)
-    if config.output is not None:
-        write_results(config.output, known, metrics, items_of(result, texts))
-    show(known, metrics, f"retrieval, judged by {result.judged_by}", as_json=as_json)
+    try:
+        if config.output is not None:
+            write_results(config.output, known, metrics, items_of(result, texts))
+    finally:
+        show(known, metrics, f"retrieval, judged by {result.judged_by}", as_json=as_json)
 
 
 def show(

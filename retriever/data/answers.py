@@ -78,7 +78,7 @@ def compile_answer(pattern: str) -> "regex.Pattern[str]":
     Raises:
         InputError: it is none, which DPR's script finds nowhere, and says nothing; or it calls itself, ``(?R)``, or a group, ``(?1)``.
     """
-    if _RECURSION.search(_ESCAPE.sub("", pattern)):
+    if _RECURSION.search(_ESCAPE.sub("_", pattern)):
         raise InputError(f"answer '{pattern}' is a pattern with recursion, which may end the process")
     try:
         return regex.compile(normalize("NFD", pattern), _FLAGS)

@@ -85,9 +85,8 @@ class _Asked:
             raise record.error(f"the results have no ids, and '{text}' is none of the questions")
         if len(ids) == 1:
             return ids[0]
-        alike = self.questions[
-            number - 1 : number
-        ]  # in a file of the questions' order the number tells them apart
+        # in a file in the questions' order the number tells them apart
+        alike = self.questions[number - 1 : number]
         if alike and alike[0].query.text == text:
             return alike[0].query.id
         raise record.error(

@@ -1,5 +1,6 @@
 """``ctl eval rankings``, and what ``ctl eval retrieval`` writes for it."""
 
+import errno
 import json
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,6 +166,21 @@ def test_a_full_disk_costs_the_rankings_and_not_the_results(folder, buffering, c
     assert said.err.splitlines()[-1] == f"error: {sentence}"
     assert (f"{sentence}; the evaluation goes on, without this file" in caplog.messages) == (buffering == 1)
     assert json.loads((kept / "results.json").read_text())["retrieval"][folder.name]["questions"] == 9
+
+
+def test_results_that_cannot_be_kept_are_printed(folder, capsys, monkeypatch):
+    def write_results(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("retriever.evaluation.results.write_results", write_results)
+    run = folder / "run.trec"
+    run.write_text("q0 Q0 p0 1 1 t\n")
+    command = ["rankings", run, "--qrels", folder / "qrels" / "test.tsv", "--output", folder / "kept"]
+    capsys.readouterr()
+    assert main(["eval", *map(str, command)]) == 2
+    said = capsys.readouterr()
+    assert said.out.startswith("retrieval, judged by qrels")
+    assert said.err.splitlines()[-1].startswith("error: cannot write, the disk is full")
 
 
 def test_a_kept_result_is_printed_with_what_it_was_made_with(folder, capsys):

@@ -201,7 +201,9 @@ def test_whatever_compiling_raises_is_bad_input(monkeypatch, kind):
 
 
 def test_groups_that_only_look_like_recursion_are_patterns():
-    assert has_pattern("(R) aa", [r"\(R\)", r"(?P<x>a)(?P=x)"])
+    assert has_pattern("(R) aa", [r"\(R\)"])
+    assert has_pattern("aa", [r"(?P<x>a)(?P=x)"])
+    assert has_pattern("7R", [r"(\d?R)"])
     assert has_pattern("ab", [r"(a)(?(1)b|c)"])
 
 
