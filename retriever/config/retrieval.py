@@ -42,7 +42,7 @@ class PolicyConfig(Config):
         source="trec_eval, BEIR",
     )
     self_hits: SelfHitPolicy = setting(
-        "A passage with the question's own id: as any other, or left out, as BEIR does.",
+        "A passage with the question's own id: as any other, or left out, as BEIR does, and its judgement with it.",
         default="keep",
         source="trec_eval; ids of questions and passages may be equal by chance",
     )

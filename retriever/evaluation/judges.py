@@ -1,7 +1,7 @@
 """What judges rankings: qrels, gold passages or answers; which questions count; what must be told of them."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from retriever.choices import AnswerMatch
 from retriever.data.answers import MATCHERS, compile_answer, tokenise
 from retriever.errors import InputError
+from retriever.evaluation.judged import count_unreachable, judged_questions, relevant_queries
 from retriever.evaluation.policy import RetrievalPolicy
 from retriever.evaluation.ranking import Metric, score_rankings
 from retriever.records import Passage, Qrels, Question
@@ -263,68 +264,3 @@ def check_answers(questions: Sequence[Question], match: AnswerMatch) -> None:
         empty += not any(tokenise(each) if match == "string" else each for each in question.answers)
     if empty:
         logger.warning("%d of %d questions have empty answers only: found nowhere", empty, len(questions))
-
-
-def require_unique(questions: Sequence[Question]) -> None:
-    """Raise InputError when there are no questions, or two with one id."""
-    if not questions:
-        raise InputError("no questions to evaluate")
-    seen: set[str] = set()
-    for question in questions:
-        if question.query.id in seen:
-            raise InputError(f"question id '{question.query.id}' occurs twice")
-        seen.add(question.query.id)
-
-
-def relevant_queries(qrels: Qrels) -> set[str]:
-    """The queries with a relevant passage."""
-    return {query for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
-
-
-def judged_questions(questions: Sequence[Question], qrels: Qrels) -> list[Question]:
-    """The questions that have a relevant passage in the qrels."""
-    relevant = relevant_queries(qrels)
-    judged = [question for question in questions if question.query.id in relevant]
-    if not judged:
-        raise InputError("the qrels name no relevant passage for any of the questions")
-    if len(judged) < len(questions):
-        logger.warning(
-            "%d of %d questions are not judged by the qrels: left out",
-            len(questions) - len(judged),
-            len(questions),
-        )
-    if len(judged) < len(relevant):
-        logger.warning(
-            "%d of %d judged queries are not among the questions", len(relevant) - len(judged), len(relevant)
-        )
-    return judged
-
-
-def count_unreachable(
-    grades: Iterable[Mapping[str, int]], passages: Mapping[str, Passage] | None
-) -> dict[str, int]:
-    """Relevant passages that the corpus lacks, and questions of which it has none; both told, as no search can find them.
-
-    Raises:
-        InputError: it lacks all of them.
-    """
-    if passages is None:
-        return {}
-    all_relevant = missing = questions = unreachable = 0
-    for each in grades:
-        found = [passage_id in passages for passage_id, grade in each.items() if grade > 0]
-        all_relevant, missing = all_relevant + len(found), missing + found.count(False)
-        questions, unreachable = questions + 1, unreachable + (not any(found))
-    if missing == all_relevant:
-        raise InputError(
-            f"none of the {all_relevant} relevant passages is in the corpus: are they ids of another one?"
-        )
-    if missing:
-        logger.warning(
-            "%d of %d relevant passages are not in the corpus, all of those of %d of %d questions",
-            missing,
-            all_relevant,
-            unreachable,
-            questions,
-        )
-    return {"relevant_not_in_corpus": missing}

@@ -12,13 +12,8 @@ from numpy.typing import NDArray
 from retriever.data.answers import stopped_patterns
 from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
-from retriever.evaluation.judges import (
-    Asked,
-    Judging,
-    judging_by_qrels,
-    judging_by_question,
-    require_unique,
-)
+from retriever.evaluation.judged import require_unique
+from retriever.evaluation.judges import Asked, Judging, judging_by_qrels, judging_by_question
 from retriever.evaluation.policy import RetrievalPolicy, judged_of
 from retriever.protocols import Progress, Searcher, advancing, no_progress
 from retriever.records import Passage, Qrels, Question, Ranking, Rankings
