@@ -5,13 +5,15 @@
 Made rankings of 100 passages a query, and one to three relevant passages a query, half of them among the 100.
 ``judge-1m``: a million queries, streamed, judged by qrels in memory; peak anonymous memory, qrels included, against a bound of 2 GB.
 ``file-vs-pytrec_eval``: 10,000 queries in a TREC run, from the file to means; ours with bootstrap intervals and a check of every line, the peer
-with its own parser, the whole run in a dict. Both have the metrics of ``ctl eval retrieval`` with qrels.
+with its own parser, the whole run in a dict. Both have the metrics of ``ctl eval retrieval`` with qrels; before any turn is timed,
+both must have the same means (but of the reciprocal rank, which the peer has of whole rankings only).
 
 A table goes to standard error, one JSON object to standard output.
 """
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -28,6 +30,13 @@ DEPTH, PASSAGES = 100, 10_000_000
 BOUND = 2_000
 """Megabytes for a million queries."""
 MEASURES = {"ndcg_cut.10", "recall.100", "recip_rank", "map", "success.1,5,20,100"}
+SAME = {
+    "ndcg@10": "ndcg_cut_10",
+    "recall@100": "recall_100",
+    "map": "map",
+    **{f"accuracy@{k}": f"success_{k}" for k in (1, 5, 20, 100)},
+}
+"""Ours → theirs; their reciprocal rank has no cut-off, and is another metric than mrr@10."""
 CASES = ("judge-1m", "file-vs-pytrec_eval")
 
 
@@ -86,37 +95,55 @@ def judge_stream(line: Connection, job: Job) -> None:
     line.send({"device_peak": None})
 
 
-def judge_file(line: Connection, job: Job) -> None:
+def our_means(run: Path, qrels: Qrels) -> dict[str, float]:
     """From the file to means and intervals."""
     from retriever.data.rankings import read_rankings
     from retriever.evaluation.retrieval import evaluate_rankings
 
+    return evaluate_rankings(read_rankings(run), qrels=qrels).metrics
+
+
+def means_of_the_peer(run: Path, qrels: Qrels) -> dict[str, float]:
+    """pytrec_eval's own parser, and all of it at once."""
+    import pytrec_eval
+
+    with run.open(encoding="utf-8") as file:
+        found = pytrec_eval.parse_run(file)
+    values = pytrec_eval.RelevanceEvaluator(qrels, MEASURES).evaluate(found)
+    names = next(iter(values.values()))
+    return {name: float(np.mean([each[name] for each in values.values()])) for name in names}
+
+
+def require_same_means(ours: Mapping[str, float], peer: Mapping[str, float]) -> None:
+    """Stop where the two sides do not do the same work."""
+    differing = [
+        name for name, theirs in SAME.items() if not np.allclose(ours[name], peer[theirs], rtol=1e-9)
+    ]
+    if differing:
+        sys.exit(f"error: the two sides differ in {', '.join(differing)}: {dict(ours)}, {dict(peer)}")
+
+
+def judge_file(line: Connection, job: Job) -> None:
+    """Our side."""
+    import pytrec_eval  # noqa: F401  (imported before the baseline is taken)
+
+    import retriever.evaluation.retrieval  # noqa: F401
+
     begin(line)
     qrels = made_qrels(job.count)
-    take_turns(
-        line,
-        job,
-        lambda: evaluate_rankings(read_rankings(job.run), qrels=qrels),
-        first=lambda: evaluate_rankings(read_rankings(job.run), qrels=qrels),
-    )
+    take_turns(line, job, lambda: our_means(job.run, qrels), first=lambda: our_means(job.run, qrels))
     line.send({"device_peak": None})
 
 
 def judge_with_peer(line: Connection, job: Job) -> None:
-    """pytrec_eval's own parser, and all of it at once."""
-    import pytrec_eval
+    """The peer's side."""
+    import pytrec_eval  # noqa: F401  (as above)
 
     begin(line)
     qrels = made_qrels(job.count)
-
-    def judge() -> dict[str, float]:
-        with job.run.open(encoding="utf-8") as file:
-            run = pytrec_eval.parse_run(file)
-        values = pytrec_eval.RelevanceEvaluator(qrels, MEASURES).evaluate(run)
-        names = next(iter(values.values()))
-        return {name: float(np.mean([each[name] for each in values.values()])) for name in names}
-
-    take_turns(line, job, judge, first=judge)
+    take_turns(
+        line, job, lambda: means_of_the_peer(job.run, qrels), first=lambda: means_of_the_peer(job.run, qrels)
+    )
     line.send({"device_peak": None})
 
 
@@ -155,6 +182,9 @@ def main() -> None:
         with TemporaryDirectory(prefix="evaluate-") as made:
             job = Job(Path(made) / "run.trec", count, count, given.pairs or 5)
             write_rankings(job.run, made_rankings(count), "made")
+            qrels = made_qrels(count)
+            require_same_means(our_means(job.run, qrels), means_of_the_peer(job.run, qrels))
+            del qrels
             found = alternate("file-vs-pytrec_eval", (judge_file, job), (judge_with_peer, job))
             cases["file-vs-pytrec_eval"] = compared(
                 found,

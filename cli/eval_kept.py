@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from cli.output import Cell, print_json, print_table
 from cli.results import INTERVALS, results_object
 from retriever.config.results import ResultFolderConfig
-from retriever.config.retrieval import EvalRankingsConfig, EvalRetrievalConfig, JudgingConfig
+from retriever.config.retrieval import EvalRankingsConfig, EvalRetrievalConfig, PolicyConfig
+from retriever.config.search import SearchedIndexConfig
 
 if TYPE_CHECKING:
     from retriever.data.question_set import QuestionSet
@@ -26,14 +27,20 @@ def show_kept(
     Raises:
         InputError: --output cannot hold them.
     """
-    from retriever.evaluation.results import stored_metrics
+    from retriever.evaluation.results import read_results, stored_metrics
 
     if config.output is None:
         return False
     metrics = stored_metrics(config.output, evaluation, replace=config.replace)
     if metrics is None or again:
         return False
-    show(evaluation, metrics, f"retrieval, as {config.output} has it", as_json=as_json)
+    found = read_results(config.output)
+    policy, data, made_with = (
+        found[each][evaluation.suite][evaluation.task] for each in ("policy", "data", "versions")
+    )
+    kept = replace(evaluation, policy=policy, data=data, model=found["model"])
+    title = f"retrieval, judged by {policy.get('judged_by')}, as {config.output} has it"
+    show(kept, metrics, title, as_json=as_json, made_with=made_with)
     return True
 
 
@@ -45,21 +52,31 @@ def keep_and_show(
     *,
     as_json: bool,
 ) -> None:
-    """Write the metrics, and those of every question, into --output, if there is one; print them."""
+    """Write the metrics, and those of every question, into --output, if there is one; print them, also where they cannot be written."""
     from retriever.evaluation.results import write_results
 
     known = replace(evaluation, policy={**evaluation.policy, "judged_by": result.judged_by})
     metrics = metrics_of(result)
-    if config.output is not None:
-        write_results(config.output, known, metrics, items_of(result, texts))
-    show(known, metrics, f"retrieval, judged by {result.judged_by}", as_json=as_json)
+    try:
+        if config.output is not None:
+            write_results(config.output, known, metrics, items_of(result, texts))
+    finally:
+        show(known, metrics, f"retrieval, judged by {result.judged_by}", as_json=as_json)
 
 
-def show(evaluation: "Evaluation", metrics: Mapping[str, Any], title: str, *, as_json: bool) -> None:
+def show(
+    evaluation: "Evaluation",
+    metrics: Mapping[str, Any],
+    title: str,
+    *,
+    as_json: bool,
+    made_with: Mapping[str, str] | None = None,
+) -> None:
     """The metrics with their intervals."""
     if as_json:
         about = {name: getattr(evaluation, name) for name in ("policy", "model", "data")}
-        print_json(results_object(evaluation.suite, {evaluation.task: metrics}, **about))
+        tasks = {evaluation.task: metrics}
+        print_json(results_object(evaluation.suite, tasks, **about, made_with=made_with))
         return
     rows: list[list[Cell]] = [
         [name, value, metrics[f"{name}_low"], metrics[f"{name}_high"]]
@@ -85,7 +102,7 @@ def items_of(result: "RetrievalResult", texts: Mapping[str, str]) -> Iterator[di
         yield {"id": question_id, **text, **values}
 
 
-def policy_of(config: JudgingConfig) -> "RetrievalPolicy":
+def policy_of(config: PolicyConfig) -> "RetrievalPolicy":
     """The choices."""
     from retriever.evaluation.policy import RetrievalPolicy
 
@@ -107,13 +124,25 @@ def judging_settings(config: EvalRetrievalConfig | EvalRankingsConfig) -> dict[s
     }
 
 
+def precision_of(config: SearchedIndexConfig, *modes: str | None) -> str | None:
+    """In which numbers the questions are encoded; None where no model searches."""
+    from retriever.encoding.device import choose_device, choose_precision
+
+    if not {"dense", "hybrid"} & set(modes):
+        return None
+    return choose_precision(config.precision, choose_device(config.device))
+
+
 def judging_data(asked: "QuestionSet") -> dict[str, object]:
-    """Where questions and judgements lie, and hashes of their content: ``sha256`` is of what judges, by which results can be compared."""
-    questions = asked.questions or []
+    """Where questions and judgements lie, and hashes of their content: ``sha256`` is of what judges, by which results can be compared.
+
+    The order of questions and judgements in their files moves nothing, and counts for no hash.
+    """
+    questions = sorted(asked.questions or [], key=lambda each: each.query.id)
     judges: Iterable[object] = (
-        ([each.query.id, each.answers, each.positive_ids] for each in questions)
+        ([each.query.id, each.answers, sorted(each.positive_ids)] for each in questions)
         if asked.qrels is None
-        else asked.qrels.items()
+        else ([each, sorted(asked.qrels[each].items())] for each in sorted(asked.qrels))
     )
     return {
         "questions": None if asked.questions_file is None else str(asked.questions_file),

@@ -1,8 +1,12 @@
 """``ctl eval rankings``."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from cli.eval_kept import judging_data, judging_settings, keep_and_show, policy_of, show_kept
+from cli.eval_kept import judging_data, judging_settings, keep_and_show, policy_of, sha256_of, show_kept
 from cli.progress import make_progress
 from retriever.config.retrieval import EvalRankingsConfig
 
@@ -10,6 +14,7 @@ if TYPE_CHECKING:
     from retriever.data.question_set import QuestionSet
     from retriever.evaluation.results import Evaluation
     from retriever.evaluation.retrieval import RetrievalResult
+    from retriever.records import Passage
 
 
 def rankings(config: EvalRankingsConfig, as_json: bool = False) -> None:
@@ -25,26 +30,56 @@ def rankings(config: EvalRankingsConfig, as_json: bool = False) -> None:
 
 def evaluate(config: EvalRankingsConfig, asked: "QuestionSet") -> "RetrievalResult":
     """Read the rankings one by one and judge them."""
-    from retriever.data.corpus import read_passage_table
     from retriever.data.ranking_files import read_ranking_file
     from retriever.evaluation.retrieval import evaluate_rankings
 
-    return evaluate_rankings(
-        read_ranking_file(config.rankings),
-        questions=asked.questions,
-        qrels=asked.qrels,
-        passages=None if config.passages is None else read_passage_table(config.passages),
-        metrics=config.metrics,
-        k=config.k,
-        policy=policy_of(config),
-        progress=make_progress(),
-    )
+    with passages_of(config, asked) as passages:
+        return evaluate_rankings(
+            read_ranking_file(config.rankings, asked.questions),
+            questions=asked.questions,
+            qrels=asked.qrels,
+            passages=passages,
+            metrics=config.metrics,
+            k=config.k,
+            policy=policy_of(config),
+            progress=make_progress(),
+        )
+
+
+@contextmanager
+def passages_of(config: EvalRankingsConfig, asked: "QuestionSet") -> "Iterator[Mapping[str, Passage] | None]":
+    """What of the corpus the judges need: to read answers all of it, from a temporary folder; else the relevant passages."""
+    from retriever.data.corpus import read_passages
+    from retriever.index.passage_store import PassageStore, Recent, write_passage_store
+
+    if config.passages is None:
+        yield None
+        return
+    questions = asked.questions or []
+    if asked.qrels is None and all(each.answers for each in questions):
+        with TemporaryDirectory(prefix="ctl-passages-", ignore_cleanup_errors=True) as folder:
+            write_passage_store(Path(folder), read_passages(config.passages))
+            yield Recent(PassageStore(Path(folder)))
+        return
+    by_query = (each.positive_ids for each in questions) if asked.qrels is None else asked.qrels.values()
+    relevant = {passage for each in by_query for passage in each}
+    yield {each.id: each for each in read_passages(config.passages) if each.id in relevant}
+
+
+def corpus_sha256(passages: Path) -> str:
+    """Of the file; of a data set, which is none, the content of its passages."""
+    from retriever.data.corpus import read_passages
+    from retriever.data.files import file_sha256
+    from retriever.data.hub import is_hub_name
+
+    if not is_hub_name(passages):
+        return file_sha256(passages)
+    return sha256_of([each.id, each.title, each.text] for each in read_passages(passages))
 
 
 def rankings_evaluation(config: EvalRankingsConfig, asked: "QuestionSet") -> "Evaluation":
     """What is evaluated and how: the rankings stand for the model, of which nothing else is known."""
     from retriever.data.files import file_sha256
-    from retriever.data.hub import is_hub_name
     from retriever.evaluation.results import Evaluation
 
     return Evaluation(
@@ -52,9 +87,7 @@ def rankings_evaluation(config: EvalRankingsConfig, asked: "QuestionSet") -> "Ev
         task=asked.name,
         policy={
             **judging_settings(config),
-            "corpus_sha256": None
-            if config.passages is None or is_hub_name(config.passages)
-            else file_sha256(config.passages),
+            "corpus_sha256": None if config.passages is None else corpus_sha256(config.passages),
         },
         model={
             "name": config.rankings.name,

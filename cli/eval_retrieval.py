@@ -1,11 +1,21 @@
 """``ctl eval retrieval``."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.eval_kept import judging_data, judging_settings, keep_and_show, policy_of, sha256_of, show_kept
+from cli.eval_kept import (
+    judging_data,
+    judging_settings,
+    keep_and_show,
+    policy_of,
+    precision_of,
+    sha256_of,
+    show_kept,
+)
 from cli.progress import make_progress
 from cli.search import open_index
 from retriever.config.retrieval import EvalRetrievalConfig
@@ -17,6 +27,8 @@ if TYPE_CHECKING:
     from retriever.evaluation.results import Evaluation
     from retriever.index.opened import OpenIndex
     from retriever.records import Ranking
+
+logger = logging.getLogger(__name__)
 
 
 def retrieval(config: EvalRetrievalConfig, as_json: bool = False) -> None:
@@ -60,24 +72,27 @@ def evaluate(
             progress=make_progress(),
         )
         keep_and_show(config, evaluation, result, asked.texts(), as_json=as_json)
-        if written is not None:
-            written.raise_first_error()
 
 
 class Written:
-    """Rankings on their way to a file; what cannot be written is told after the results are, and costs nothing but the file."""
+    """Rankings on their way to a file; what cannot be written, also of a full disk, costs nothing but the file.
 
-    def __init__(self, write: "WriteRanking") -> None:
-        self._write = write
+    It is told at once, and again, as the error that it is, after the results are printed and kept.
+    """
+
+    def __init__(self, path: Path, write: "WriteRanking") -> None:
+        self._path, self._write = path, write
         self._error: InputError | None = None
 
     def add(self, query_id: str, ranking: "Ranking") -> None:
         """Write one, unless there was an error."""
+        if self._error is not None:
+            return
         try:
-            if self._error is None:
-                self._write(query_id, ranking)
-        except InputError as error:
-            self._error = error
+            self._write(query_id, ranking)
+        except (InputError, OSError) as error:
+            self._error = error if isinstance(error, InputError) else not_written(self._path, error)
+            logger.warning("%s; the evaluation goes on, without this file", self._error)
 
     def raise_first_error(self) -> None:
         """Raise it, if there was one."""
@@ -85,11 +100,16 @@ class Written:
             raise self._error
 
 
+def not_written(path: Path, error: OSError) -> InputError:
+    """The InputError for a file whose disk is full."""
+    return InputError(f"cannot be written: {error.strerror}", path=path)
+
+
 @contextmanager
 def rankings_written(
     config: EvalRetrievalConfig, asked: "QuestionSet", passages: "OpenIndex"
 ) -> Iterator[Written | None]:
-    """Opens what --rankings names: DPR's results or a TREC run."""
+    """Opens what --rankings names: DPR's results or a TREC run. What cannot be written is an error at the end."""
     from retriever.data.answers import MATCHERS
     from retriever.data.ranking_files import dpr_results_file, is_dpr_results
     from retriever.data.rankings import rankings_file
@@ -102,8 +122,17 @@ def rankings_written(
         file = dpr_results_file(config.rankings, questions, passages, MATCHERS[config.answer_match])
     else:
         file = rankings_file(config.rankings, config.mode)
-    with file as write:
-        yield Written(write)
+    results_are_safe = False
+    try:
+        with file as write:
+            written = Written(config.rankings, write)
+            yield written
+            results_are_safe = True
+            written.raise_first_error()
+    except OSError as error:  # of the last bytes, which are written when the file is closed
+        if not results_are_safe:
+            raise
+        raise not_written(config.rankings, error) from None
 
 
 def retrieval_evaluation(config: EvalRetrievalConfig, asked: "QuestionSet") -> "Evaluation":
@@ -113,7 +142,6 @@ def retrieval_evaluation(config: EvalRetrievalConfig, asked: "QuestionSet") -> "
         InputError: no index.
     """
     from retriever.data.files import file_sha256
-    from retriever.encoding.device import choose_device, choose_precision
     from retriever.evaluation.results import Evaluation
     from retriever.index.layout import current_generation, read_manifest
     from retriever.search.hybrid import choose_fusion
@@ -130,7 +158,7 @@ def retrieval_evaluation(config: EvalRetrievalConfig, asked: "QuestionSet") -> "
         policy={
             **judging_settings(config),
             "corpus_sha256": corpus,
-            "precision": choose_precision(config.precision, choose_device(config.device)),
+            "precision": precision_of(config, config.mode),
             "approximate": None if config.mode == "bm25" else manifest.recall,
             "fusion": choose_fusion(manifest.fusion, config.fusion_settings()).to_json() if hybrid else None,
         },

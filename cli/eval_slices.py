@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cli.eval_kept import judging_data, policy_of, precision_of
 from cli.output import print_json
 from cli.progress import make_progress
 from cli.search import open_index
@@ -49,7 +50,7 @@ def evaluate(config: EvalSlicesConfig) -> Sliced:
     results, passages, about = ask(config, judgeable, asked.qrels)
     judged = set(results[0].question_ids)
     questions = [each for each in judgeable if each.query.id in judged]
-    gold = gold_passages(questions, asked.qrels, passages)
+    gold = gold_passages(config, questions, asked.qrels, passages)
     sliced = slices_of(
         [each.query.text for each in questions],
         gold,
@@ -58,13 +59,16 @@ def evaluate(config: EvalSlicesConfig) -> Sliced:
         least=config.least,
     )
     other = results[1] if len(results) > 1 else None
-    about |= {"task": asked.name, "qrels": None if asked.qrels_file is None else str(asked.qrels_file)}
+    about |= {
+        "task": asked.name,
+        "data": {"index": str(config.index), **judging_data(asked), **about["data"]},
+    }
     return Sliced(results[0], other, questions, gold, sliced, len(every) - len(questions), about)
 
 
 def words_alone(config: EvalSlicesConfig) -> bool:
     """Whether no model searches."""
-    return {config.mode, config.against} <= {"bm25", None}
+    return config.modes() == ("bm25",)
 
 
 def judgeable_questions(questions: "Sequence[Question]", qrels: "Qrels | None") -> "Sequence[Question]":
@@ -77,34 +81,41 @@ def judgeable_questions(questions: "Sequence[Question]", qrels: "Qrels | None") 
 
 def ask(
     config: EvalSlicesConfig, questions: "Sequence[Question]", qrels: "Qrels | None"
-) -> "tuple[list[RetrievalResult], OpenIndex, dict[str, object]]":
+) -> "tuple[list[RetrievalResult], OpenIndex, dict[str, Any]]":
     """The evaluation of each mode, the passages, and what was searched; the index, and its model, are opened once for both."""
     from retriever.evaluation.retrieval import evaluate_retrieval
     from retriever.search.hybrid import HybridSearcher
 
     searcher, passages = open_index(config, config.mode if config.against is None else "hybrid")
-    modes = [config.mode] if config.against is None else [config.mode, config.against]
     searchers: dict[str, Searcher] = {config.mode: searcher}
     if isinstance(searcher, HybridSearcher):
         searchers = {"hybrid": searcher, "dense": searcher.dense, "bm25": searcher.bm25}
     results = [
         evaluate_retrieval(
-            searchers[mode], questions, qrels=qrels, passages=passages, k=config.k, progress=make_progress()
+            searchers[mode],
+            questions,
+            qrels=qrels,
+            passages=passages,
+            k=config.k,
+            policy=policy_of(config),
+            progress=make_progress(),
         )
-        for mode in modes
+        for mode in config.modes()
     ]
-    about: dict[str, object] = {
+    about: dict[str, Any] = {
         "model": asdict(passages.manifest.model),
+        "data": {"index_sha256": passages.generation.manifest_sha256},
+        "precision": precision_of(config, *config.modes()),
         "approximate": None if words_alone(config) else passages.manifest.recall,
         "fusion": None,
     }
-    if "hybrid" in modes and isinstance(searcher, HybridSearcher):
+    if "hybrid" in config.modes() and isinstance(searcher, HybridSearcher):
         about["fusion"] = searcher.fusion.to_json()
     return results, passages, about
 
 
 def gold_passages(
-    questions: "Sequence[Question]", qrels: "Qrels | None", passages: "OpenIndex"
+    config: EvalSlicesConfig, questions: "Sequence[Question]", qrels: "Qrels | None", passages: "OpenIndex"
 ) -> "list[Passage | None]":
     """One gold passage a question, the best that the index has; None: it has none of them."""
     known: dict[str, Passage] = {}
@@ -114,6 +125,8 @@ def gold_passages(
         if qrels is not None:
             grades = qrels[question.query.id]
             ids = sorted((id for id, grade in grades.items() if grade > 0), key=lambda id: -grades[id])
+        if config.self_hits == "drop":
+            ids = [id for id in ids if id != question.query.id]
         first = next((id for id in ids if id in known or id in passages), None)
         if first is not None and first not in known:
             known[first] = passages[first]

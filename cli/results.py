@@ -13,6 +13,7 @@ def results_object(
     policy: object,
     model: object,
     data: object,
+    made_with: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
     """One suite's results as they are printed and stored.
 
@@ -22,5 +23,7 @@ def results_object(
         policy: how the metrics are computed.
         model: which model, or which index and mode.
         data: task → the files it came from.
+        made_with: versions, of results that were made before; None: those of now.
     """
-    return {suite: tasks, "policy": policy, "model": model, "data": data, "versions": versions()}
+    now = versions() if made_with is None else made_with
+    return {suite: tasks, "policy": policy, "model": model, "data": data, "versions": now}

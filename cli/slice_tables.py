@@ -135,9 +135,11 @@ def slices_results(config: EvalSlicesConfig, found: Sliced) -> dict[str, object]
     values: dict[str, object] = {
         "questions": len(found.questions),
         "unjudged": found.unjudged,
+        "counts": dict(found.result.counts),
         "groups": groups,
     }
     if found.other is not None:
+        values["counts_against"] = dict(found.other.counts)
         first, second = examples_of(config, found, found.other)
         values["examples"] = {f"only_{config.mode}": first, f"only_{config.against}": second}
     return results_object(
@@ -145,6 +147,7 @@ def slices_results(config: EvalSlicesConfig, found: Sliced) -> dict[str, object]
         {found.about["task"]: values},
         policy={
             **POLICY,
+            **found.result.policy.to_json(),
             "slices": MEANINGS,
             "judged_by": found.result.judged_by,
             "k": config.k,
@@ -152,13 +155,10 @@ def slices_results(config: EvalSlicesConfig, found: Sliced) -> dict[str, object]
             "answered": f"accuracy@{config.k}",
             "approximate": found.about["approximate"],
             "fusion": found.about["fusion"],
+            "precision": found.about["precision"],
         },
         model={"mode": config.mode, "against": config.against, **found.about["model"]},
-        data={
-            "index": str(config.index),
-            "questions": str(config.questions),
-            "qrels": found.about["qrels"],
-        },
+        data=found.about["data"],
     )
 
 

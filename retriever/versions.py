@@ -8,6 +8,11 @@ COUNTED = (
     "transformers",
     "faiss-cpu",
     "numpy",
+    "numba",
+    "PyStemmer",
+    "pytrec-eval-terrier",
+    "rank-bm25",
+    "regex",
     "scikit-learn",
     "scipy",
 )

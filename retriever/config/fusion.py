@@ -49,8 +49,12 @@ class ModeConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         given = [name for name in FUSION_FIELDS if getattr(self, name) is not None]
-        if given and self.mode != "hybrid":
-            raise InputError(f"{given[0]} is of mode hybrid, and the mode is {self.mode}")
+        if given and "hybrid" not in self.modes():
+            raise InputError(f"{given[0]} is of mode hybrid, and the mode is {' and '.join(self.modes())}")
+
+    def modes(self) -> tuple[SearchMode, ...]:
+        """In which modes is searched."""
+        return (self.mode,)
 
     def fusion_settings(self) -> dict[str, str | float]:
         """Attribute of ``Fusion`` → value, of those that were given."""

@@ -30,14 +30,9 @@ class QuestionsConfig(QrelsConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JudgingConfig(Config):
+class PolicyConfig(Config):
     """Judging"""
 
-    metrics: tuple[str, ...] = setting(
-        "accuracy@k (or success@k), recall@k, precision@k, ndcg@k, mrr@k, map@k, ndcg, mrr or map, for any k; may be repeated.",
-        default=(),
-        source="qrels: ndcg@10, recall@100, mrr@10, map; all: accuracy@1, 5, 20, 100",
-    )
     ties: TiePolicy = setting(
         "Equal scores: in the order of the ranking, or by id, the largest first.", default="ranking"
     )
@@ -47,7 +42,7 @@ class JudgingConfig(Config):
         source="trec_eval, BEIR",
     )
     self_hits: SelfHitPolicy = setting(
-        "A passage with the question's own id: as any other, or left out, as BEIR does.",
+        "A passage with the question's own id: as any other, or left out, as BEIR does, and its judgement with it.",
         default="keep",
         source="trec_eval; ids of questions and passages may be equal by chance",
     )
@@ -55,6 +50,17 @@ class JudgingConfig(Config):
         "Answers are strings, looked for as DPR's tokens in a row, or regular expressions, as in CuratedTREC.",
         default="string",
         source="DPR",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgingConfig(PolicyConfig):
+    """Judging"""
+
+    metrics: tuple[str, ...] = setting(
+        "accuracy@k (or success@k), recall@k, precision@k, ndcg@k, mrr@k, map@k, ndcg, mrr or map, for any k; may be repeated.",
+        default=(),
+        source="qrels: ndcg@10, recall@100, mrr@10, map; all: accuracy@1, 5, 20, 100",
     )
 
 
@@ -80,7 +86,8 @@ class EvalRankingsConfig(ResultFolderConfig, QrelsConfig, JudgingConfig):
         source="all queries of the qrels",
     )
     passages: Path | None = setting(
-        "The corpus: for answers, and to tell of relevant passages that it lacks.", default=None
+        "The corpus: for answers, where it is copied into a temporary folder, and to tell of relevant passages that it lacks.",
+        default=None,
     )
     k: int | None = setting(
         "Only the first k passages of each ranking count.", default=None, source="all", at_least=1

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from retriever.choices import SearchMode
-from retriever.config.retrieval import QuestionsConfig
+from retriever.config.retrieval import PolicyConfig, QuestionsConfig
 from retriever.config.search import SearchedIndexConfig
 from retriever.errors import InputError
 from retriever.settings import setting
@@ -13,7 +13,7 @@ CUTOFFS = (1, 5, 20, 100)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalSlicesConfig(SearchedIndexConfig, QuestionsConfig):
+class EvalSlicesConfig(SearchedIndexConfig, QuestionsConfig, PolicyConfig):
     """Slices of a retrieval evaluation"""
 
     against: SearchMode | None = setting(
@@ -29,6 +29,10 @@ class EvalSlicesConfig(SearchedIndexConfig, QuestionsConfig):
         at_least=1,
     )
     examples: int = setting("Questions shown of each side, with --against.", default=5, at_least=0)
+
+    def modes(self) -> tuple[SearchMode, ...]:
+        """The mode, and the other one."""
+        return (self.mode,) if self.against is None else (self.mode, self.against)
 
     def __post_init__(self) -> None:
         super().__post_init__()

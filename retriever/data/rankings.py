@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 _BEIR_COLUMNS = ("query-id", "corpus-id", "score")
 _RUN_COLUMNS = 6
+LARGEST_GRADE = 1000
+"""trec_eval counts the passages of each grade in an array as long as the largest: one of 2³¹ would end the process."""
 
 
 def read_qrels(path: Path) -> Qrels:
@@ -27,7 +29,7 @@ def read_qrels(path: Path) -> Qrels:
 
     Either BEIR's table, tab separated with the header ``query-id corpus-id score``, or TREC's, without
     header, four columns apart by white space: query id, iteration (ignored), passage id, grade. Grades are
-    whole numbers; a passage may be judged twice if both grades are the same.
+    whole numbers up to ``LARGEST_GRADE``, above or below 0; a passage may be judged twice if both grades are the same.
 
     Raises:
         InputError: a file or line that is wrong, a passage with two grades, or no judgement at all.
@@ -38,6 +40,9 @@ def read_qrels(path: Path) -> Qrels:
             number = int(grade)
         except ValueError:
             raise InputError(f"grade must be a whole number, found '{grade}'", path=path, line=line) from None
+        if abs(number) > LARGEST_GRADE:
+            message = f"grade must be at most {LARGEST_GRADE}, above or below 0, found '{grade}'"
+            raise InputError(message, path=path, line=line)
         grades = qrels.setdefault(query_id, {})
         if grades.setdefault(passage_id, number) != number:
             both = f"{grades[passage_id]} and {number}"
@@ -123,8 +128,8 @@ def _require_word(what: str, value: str, path: Path) -> None:
 def read_rankings(path: Path) -> Iterator[tuple[str, Ranking]]:
     """Query ids and rankings of a TREC run, streamed in file order.
 
-    Larger scores come first, as in trec_eval; equal scores stay in the order of the file. The rank column is not looked at, but
-    where it contradicts the scores, which may be distances then, that is told.
+    Larger scores come first, as in trec_eval; equal scores stay in the order of the file. The rank column moves nothing. Where a
+    ranking's lines are not in the order of its scores, and its ranks are not either, that is told: the scores may be distances.
 
     Raises:
         InputError: a file or line that is wrong, a passage twice in a ranking, a query in two places, or no

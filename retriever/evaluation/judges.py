@@ -1,8 +1,8 @@
 """What judges rankings: qrels, gold passages or answers; which questions count; what must be told of them."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from retriever.choices import AnswerMatch
 from retriever.data.answers import MATCHERS, compile_answer, tokenise
 from retriever.errors import InputError
+from retriever.evaluation.judged import count_unreachable, judged_questions, relevant_queries
 from retriever.evaluation.policy import RetrievalPolicy
 from retriever.evaluation.ranking import Metric, score_rankings
 from retriever.records import Passage, Qrels, Question
@@ -47,6 +48,8 @@ class Judging:
         judges: their values side by side are those of the metrics.
         deepest: the largest cut-off of a metric, 0 where there is none.
         counts: what is left out or cannot be found.
+        grades: of qrels that judge; what has none is not judged. None: other things judge.
+        patterns: the answers, where they are regular expressions that judge.
     """
 
     judged_by: str
@@ -55,6 +58,8 @@ class Judging:
     judges: tuple[Judge, ...]
     deepest: int
     counts: dict[str, int]
+    grades: Qrels | None = None
+    patterns: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +87,6 @@ class Asked:
         if self.metrics and len(within) < len(found):
             beyond = next(each.name for each in found if each not in within)
             raise InputError(f"{beyond} looks deeper than the {self.k} passages of a ranking (k)")
-        if not within:
-            raise InputError(
-                f"none of the metrics {', '.join(default)} is within the first {self.k} passages"
-            )
         return within
 
 
@@ -98,16 +99,32 @@ def judging_by_qrels(
 ) -> Judging:
     """By relevance judgements: of the questions, or, without any, of all queries that they judge."""
     metrics = asked.parse(QRELS_METRICS)
+    qrels, counts = _without_own(qrels, policy)
+    relevant = relevant_queries(qrels)
     if questions is None:
-        ids = [query for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())]
+        ids = [query for query in qrels if query in relevant]
         if not ids:
             raise InputError("the qrels name no relevant passage")
         left_out = len(qrels) - len(ids)
     else:
         ids = [each.query.id for each in judged_questions(questions, qrels)]
         left_out = len(questions) - len(ids)
-    counts = {"unjudged_questions": left_out, **count_unreachable(map(qrels.__getitem__, ids), passages)}
-    return _judging("qrels", ids, [(metrics, "", by_grades(qrels, metrics, policy))], counts)
+    counts |= {"unjudged_questions": left_out, "judged_queries_not_asked": len(relevant) - len(ids)}
+    counts |= count_unreachable(map(qrels.__getitem__, ids), passages)
+    judging = _judging("qrels", ids, [(metrics, "", by_grades(qrels, metrics))], counts)
+    return replace(judging, grades=qrels)
+
+
+def _without_own(grades: Qrels, policy: RetrievalPolicy) -> tuple[Qrels, dict[str, int]]:
+    """The grades without those of passages that have the query's own id, where these are dropped from rankings; how many there were."""
+    if policy.self_hits == "keep":
+        return grades, {}
+    others = {
+        query: {each: grade for each, grade in own.items() if each != query}
+        for query, own in grades.items()
+        if query in own
+    }
+    return {**grades, **others}, {"self_judgements": len(others)}
 
 
 def judging_by_question(
@@ -125,11 +142,18 @@ def judging_by_question(
     judges: list[tuple[list[Metric], str, Judge]] = []
     names: list[str] = []
     counts: dict[str, int] = {}
+    patterns: frozenset[str] = frozenset()
     if with_gold:
         metrics = asked.parse(GOLD_METRICS)
-        gold = {each.query.id: dict.fromkeys(each.positive_ids, 1) for each in questions}
-        counts |= count_unreachable(gold.values(), passages)
-        judges.append((metrics, "", by_grades(gold, metrics, policy)))
+        every = {each.query.id: dict.fromkeys(each.positive_ids, 1) for each in questions}
+        gold, counts = _without_own(every, policy)
+        if counts:
+            questions = [each for each in questions if gold[each.query.id]]
+            if not questions:
+                raise InputError("no question has a gold passage with another id than its own")
+            counts |= {"unjudged_questions": len(every) - len(questions)}
+        counts |= count_unreachable((gold[each.query.id] for each in questions), passages)
+        judges.append((metrics, "", by_grades(gold, metrics)))
         names.append("gold passage")
     if with_answers and passages is not None:
         metrics = asked.parse(ANSWER_METRICS)
@@ -146,7 +170,10 @@ def judging_by_question(
             judge = by_answers(answers, passages, metrics, policy.answer_match)
             judges.append((metrics, "answer_" if with_gold else "", judge))
             names.append(f"answer {policy.answer_match}")
-    return _judging(", ".join(names), [each.query.id for each in questions], judges, counts)
+            if policy.answer_match == "regex":
+                patterns = frozenset(answer for each in questions for answer in each.answers)
+    judging = _judging(", ".join(names), [each.query.id for each in questions], judges, counts)
+    return replace(judging, patterns=patterns)
 
 
 def _judging(
@@ -184,12 +211,9 @@ def _what_all_have(
     return no_gold is None, no_answers is None
 
 
-def by_grades(grades: Qrels, metrics: Sequence[Metric], policy: RetrievalPolicy) -> Judge:
+def by_grades(grades: Qrels, metrics: Sequence[Metric]) -> Judge:
     """A judge that knows the relevant passages."""
-    judged_only = policy.unjudged == "left_out"
-    return lambda ids, rankings: score_rankings(
-        rankings, [grades[each] for each in ids], metrics, judged_only=judged_only
-    )
+    return lambda ids, rankings: score_rankings(rankings, [grades[each] for each in ids], metrics)
 
 
 def by_answers(
@@ -210,11 +234,8 @@ def by_answers(
                 raise InputError(
                     f"passage '{passage_id}', ranked for question '{question_id}', is not in the corpus"
                 )
-            try:
-                if matches(passages[passage_id].text, answers[question_id]):
-                    return rank
-            except InputError as error:
-                raise InputError(f"question '{question_id}': {error.message}") from None
+            if matches(passages[passage_id].text, answers[question_id]):
+                return rank
         return np.inf
 
     def judge(ids: Sequence[str], rankings: Sequence[Sequence[str]]) -> NDArray[np.float64]:
@@ -243,63 +264,3 @@ def check_answers(questions: Sequence[Question], match: AnswerMatch) -> None:
         empty += not any(tokenise(each) if match == "string" else each for each in question.answers)
     if empty:
         logger.warning("%d of %d questions have empty answers only: found nowhere", empty, len(questions))
-
-
-def require_unique(questions: Sequence[Question]) -> None:
-    """Raise InputError when there are no questions, or two with one id."""
-    if not questions:
-        raise InputError("no questions to evaluate")
-    seen: set[str] = set()
-    for question in questions:
-        if question.query.id in seen:
-            raise InputError(f"question id '{question.query.id}' occurs twice")
-        seen.add(question.query.id)
-
-
-def judged_questions(questions: Sequence[Question], qrels: Qrels) -> list[Question]:
-    """The questions that have a relevant passage in the qrels."""
-    relevant = {query for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
-    judged = [question for question in questions if question.query.id in relevant]
-    if not judged:
-        raise InputError("the qrels name no relevant passage for any of the questions")
-    if len(judged) < len(questions):
-        logger.warning(
-            "%d of %d questions are not judged by the qrels: left out",
-            len(questions) - len(judged),
-            len(questions),
-        )
-    if len(judged) < len(relevant):
-        logger.warning(
-            "%d of %d judged queries are not among the questions", len(relevant) - len(judged), len(relevant)
-        )
-    return judged
-
-
-def count_unreachable(
-    grades: Iterable[Mapping[str, int]], passages: Mapping[str, Passage] | None
-) -> dict[str, int]:
-    """Relevant passages that the corpus lacks, and questions of which it has none; both told, as no search can find them.
-
-    Raises:
-        InputError: it lacks all of them.
-    """
-    if passages is None:
-        return {}
-    all_relevant = missing = questions = unreachable = 0
-    for each in grades:
-        found = [passage_id in passages for passage_id, grade in each.items() if grade > 0]
-        all_relevant, missing = all_relevant + len(found), missing + found.count(False)
-        questions, unreachable = questions + 1, unreachable + (not any(found))
-    if missing == all_relevant:
-        raise InputError(
-            f"none of the {all_relevant} relevant passages is in the corpus: are they ids of another one?"
-        )
-    if missing:
-        logger.warning(
-            "%d of %d relevant passages are not in the corpus, all of those of %d of %d questions",
-            missing,
-            all_relevant,
-            unreachable,
-            questions,
-        )
-    return {"relevant_not_in_corpus": missing}

@@ -1,6 +1,6 @@
 """Every choice in judging rankings that moves a number, and what none of the choices are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ class RetrievalPolicy:
     Attributes:
         ties: equal scores stay as they are ranked, or are sorted as trec_eval does: by passage id, largest first.
         unjudged: passages that the qrels do not judge are not relevant, or left out of the ranking (condensed, trec_eval's ``-J``).
-        self_hits: a passage with the question's own id counts as any other, or is left out of the ranking, as BEIR does.
+        self_hits: a passage with the question's own id counts as any other, or is left out of ranking and judgements, as BEIR leaves it
+            out of rankings.
         answer_match: answers are looked for as DPR's tokens in a row, or as regular expressions.
     """
 
@@ -36,18 +37,32 @@ class RetrievalPolicy:
         """The ids in the order that counts."""
         return ranking.ids if self.ties == "ranking" else _in_order_of_trec_eval(ranking)
 
+    def condensed(self, ids: Sequence[str], grades: Mapping[str, int]) -> Sequence[str]:
+        """The ids that count: without the unjudged ones where they are to be left out."""
+        return ids if self.unjudged == "not_relevant" else judged_of(ids, grades)
+
     def to_json(self) -> dict[str, str]:
         """For results: the choices, and what is always so."""
         return {**asdict(self), **ALWAYS}
 
 
+def judged_of(ids: Sequence[str], grades: Mapping[str, int]) -> list[str]:
+    """The ids that are judged; to trec_eval a grade below 0 says that one is not."""
+    return [each for each in ids if grades.get(each, -1) >= 0]
+
+
 ALWAYS = {
+    "unjudged_are": "those without a grade, or with one below 0",
     "metrics_by": "trec_eval, through pytrec_eval; mrr@k is its reciprocal rank, 0 where that is below 1/k",
     "relevant": "a grade above 0; in ndcg the gain is the grade",
+    "metrics_without_cutoff": "map, mrr and ndcg are of the first k passages; k null: of all of a ranking",
+    "order": "own passages are left out first, then equal scores are ordered, then unjudged passages are left out, then the first k "
+    "count; a search finds k besides its question's own, so that of its rankings fewer than k may be judged",
     "relevant_passages_not_in_the_corpus": "count as not found",
     "queries_without_a_relevant_passage": "left out",
     "judged_queries_without_a_ranking": "0",
-    "answers": "in the passage's text, its title not searched; an answer without tokens is in no passage",
+    "answers": "in the passage's text, its title not searched; an answer without tokens is in no passage, nor is a pattern that takes "
+    "too long, from then on",
 }
 
 

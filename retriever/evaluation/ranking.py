@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from retriever.data.rankings import LARGEST_GRADE
 from retriever.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,8 +73,6 @@ def score_rankings(
     rankings: Sequence[Sequence[str]],
     grades: Sequence[Mapping[str, int]],
     metrics: Sequence[Metric],
-    *,
-    judged_only: bool = False,
 ) -> NDArray[np.float64]:
     """The metrics of some rankings.
 
@@ -84,14 +83,13 @@ def score_rankings(
         rankings: B lists of different passage ids, best first. Their order counts, and nothing else.
         grades: of each ranking the passage ids that are judged, with their grades.
         metrics: M of them.
-        judged_only: passages without a grade are left out of the rankings first: trec_eval's ``-J``.
 
     Returns:
         (B, M) values from 0 to 1; 0 where nothing is relevant.
 
     Raises:
         InputError: pytrec_eval is not installed.
-        ValueError: not one dict of grades for each ranking.
+        ValueError: not one dict of grades for each ranking, or a grade beyond ``LARGEST_GRADE``.
     """
     rows = [
         (str(row), ids, own)
@@ -101,18 +99,28 @@ def score_rankings(
     values = np.zeros((len(rankings), len(metrics)))
     if not rows:
         return values
+    # trec_eval is C code, in which ids with a NUL or half a surrogate pair are no ids: it gets ranks in their place
+    names = [str(rank) for rank in range(max(len(ids) for _, ids, _ in rows))]
     evaluator = _library()(
-        {row: own for row, _, own in rows},
-        {each.measure for each in metrics},
-        judged_docs_only_flag=judged_only,
+        {row: _numbered(own, ids, names) for row, ids, own in rows}, {each.measure for each in metrics}
     )
-    # trec_eval sorts by score, and equal scores by id: scores that fall with the rank keep the order
-    found = evaluator.evaluate(
-        {row: dict(zip(ids, map(float, range(len(ids), 0, -1)), strict=True)) for row, ids, _ in rows}
-    )
+    # it sorts by score, and equal scores by id: scores that fall with the rank keep the order
+    runs = {
+        count: dict(zip(names, map(float, range(count, 0, -1)), strict=False))
+        for count in {len(ids) for _, ids, _ in rows}
+    }
+    found = evaluator.evaluate({row: runs[len(ids)] for row, ids, _ in rows})
     for row, _, _ in rows:
         values[int(row)] = [each.value(found[row]) for each in metrics]
     return values
+
+
+def _numbered(grades: Mapping[str, int], ids: Sequence[str], names: Sequence[str]) -> dict[str, int]:
+    """The grades by the ranks of their passages; of those that were not found by other names."""
+    if max(map(abs, grades.values())) > LARGEST_GRADE:
+        raise ValueError(f"a grade is beyond {LARGEST_GRADE}, which trec_eval cannot count")
+    ranks = dict(zip(ids, names, strict=False))
+    return {ranks.get(each, f"other {number}"): grade for number, (each, grade) in enumerate(grades.items())}
 
 
 def _library() -> "type[RelevanceEvaluator]":

@@ -9,16 +9,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from retriever.data.answers import stopped_patterns
 from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
-from retriever.evaluation.judges import (
-    Asked,
-    Judging,
-    judging_by_qrels,
-    judging_by_question,
-    require_unique,
-)
-from retriever.evaluation.policy import RetrievalPolicy
+from retriever.evaluation.judged import require_unique
+from retriever.evaluation.judges import Asked, Judging, judging_by_qrels, judging_by_question
+from retriever.evaluation.policy import RetrievalPolicy, judged_of
 from retriever.protocols import Progress, Searcher, advancing, no_progress
 from retriever.records import Passage, Qrels, Question, Ranking, Rankings
 
@@ -53,18 +49,6 @@ class RetrievalResult:
     counts: dict[str, int] = field(default_factory=dict)
     policy: RetrievalPolicy = POLICY
 
-    def to_json(self) -> dict[str, object]:
-        """Plain JSON values, without those per query."""
-        return {
-            "judged_by": self.judged_by,
-            "k": self.k,
-            "questions": len(self.question_ids),
-            **self.counts,
-            "metrics": dict(self.metrics),
-            "intervals": {name: list(interval) for name, interval in self.intervals.items()},
-            "policy": self.policy.to_json(),
-        }
-
 
 def evaluate_retrieval(
     searcher: Searcher,
@@ -96,7 +80,7 @@ def evaluate_retrieval(
         k: depth of the rankings; a smaller corpus gives shorter ones.
         policy: what counts how.
         batch_size: questions searched at once.
-        on_ranking: called with each question's id and ranking, in order.
+        on_ranking: called with each question's id and ranking, in order: the k passages that are judged, equal scores as they were found.
         progress: advanced by the questions of each batch.
 
     Raises:
@@ -106,7 +90,6 @@ def evaluate_retrieval(
     judging = _choose(questions, qrels, passages, Asked(metrics, k), policy)
     counted = set(judging.question_ids)
     asked = [each for each in questions if each.query.id in counted]
-
     depth = k + (policy.self_hits == "drop")
 
     def search() -> Iterator[tuple[str, Ranking]]:
@@ -116,7 +99,7 @@ def evaluate_retrieval(
             yield from zip([each.query.id for each in batch], found, strict=True)
 
     with progress(len(asked), "evaluate") as advance:
-        return _score(_Tally(judging, k, policy, on_ranking), search())
+        return _score(_Tally(judging, k, policy, on_ranking, searched=True), search())
 
 
 def evaluate_rankings(
@@ -140,7 +123,7 @@ def evaluate_rankings(
         qrels: relevance judgements.
         passages: as for ``evaluate_retrieval``.
         metrics: as for ``evaluate_retrieval``.
-        k: only the first k passages of each ranking count; None: all.
+        k: only the first k passages of each ranking count, of those that are not left out; None: all.
         policy: what counts how.
         progress: advanced by the rankings of each batch.
 
@@ -174,17 +157,24 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
+FOUND = ("rankings_of_other_queries", "self_hits", "rankings_with_ties", "unjudged_hits")
+"""What is counted while rankings pass by: whole rankings, but of unjudged hits the passages; all within the first k."""
+
+
 @dataclass(slots=True)
 class _Tally:
-    """Values of the questions while rankings pass by: of each its values stay, and nothing else."""
+    """Values of the questions while rankings pass by: of each its values stay, and nothing else.
+
+    A search was as deep as it was asked to be, and is cut to k before anything is reordered; a file may be deeper.
+    """
 
     judging: Judging
     k: int | None
     policy: RetrievalPolicy
     on_ranking: Callable[[str, Ranking], None] | None = None
+    searched: bool = False
     longest: int = 0
-    self_hits: int = 0
-    others: int = 0
+    found: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FOUND, 0))
     rows: dict[str, int] = field(init=False)
     values: NDArray[np.float64] = field(init=False)
     ranked: NDArray[np.bool_] = field(init=False)
@@ -200,23 +190,35 @@ class _Tally:
         for query_id, ranking in batch:
             row = self.rows.get(query_id)
             if row is None:
-                self.others += 1
+                self.found["rankings_of_other_queries"] += 1
                 continue
             if self.ranked[row]:
                 raise InputError(f"query '{query_id}' has two rankings")
             self.ranked[row] = True
-            self.self_hits += query_id in ranking.ids
-            kept = self.policy.kept(query_id, ranking)
-            known[query_id] = self.policy.order(kept)[: self.k]
-            self.longest = max(self.longest, len(known[query_id]))
-            if self.on_ranking is not None:
-                self.on_ranking(query_id, kept if self.k is None else kept.head(self.k))
+            self.found["self_hits"] += query_id in ranking.ids[: self.k]
+            known[query_id] = self._first(query_id, self.policy.kept(query_id, ranking))
         if known:
             scores = [judge(list(known), list(known.values())) for judge in self.judging.judges]
             self.values[[self.rows[each] for each in known]] = np.concatenate(scores, axis=1)
 
+    def _first(self, query_id: str, kept: Ranking) -> Sequence[str]:
+        """The ids that are judged."""
+        if self.searched and self.k is not None and len(kept) > self.k:
+            kept = kept.head(self.k)  # one more was found, for questions that find themselves
+        if self.on_ranking is not None:
+            self.on_ranking(query_id, kept)
+        scores, ids = kept.scores[: self.k], self.policy.order(kept)
+        self.longest = max(self.longest, len(scores))
+        self.found["rankings_with_ties"] += bool((scores[1:] == scores[:-1]).any())
+        if self.judging.grades is not None:
+            own = self.judging.grades[query_id]
+            first = ids[: self.k]
+            self.found["unjudged_hits"] += len(first) - len(judged_of(first, own))
+            ids = self.policy.condensed(ids, own)
+        return ids[: self.k]
+
     def counts(self) -> dict[str, int]:
-        """What is left out, scored 0 or dropped; told, too.
+        """What is left out, scored 0 or dropped; told, where it is seldom meant.
 
         Raises:
             InputError: no ranking is of a question that counts.
@@ -228,21 +230,22 @@ class _Tally:
             logger.warning(
                 "%d of %d judged queries have no ranking: they count as 0", without, len(self.rows)
             )
-        if self.others:
-            logger.warning("%d rankings are of queries that are not judged: left out", self.others)
-        if self.self_hits and self.policy.self_hits == "keep":
+        others, own = self.found["rankings_of_other_queries"], self.found["self_hits"]
+        if others:
+            logger.warning("%d rankings are of queries that are not judged: left out", others)
+        if own and self.policy.self_hits == "keep":
             logger.warning(
                 "%d rankings hold a passage with the query's own id, which counts as any other; BEIR leaves it out: --self-hits drop",
-                self.self_hits,
+                own,
             )
         if self.longest < asked:
             logger.warning("no ranking has more than %d passages, and %d count", self.longest, asked)
-        return {
-            **self.judging.counts,
-            "questions_without_ranking": without,
-            "rankings_of_other_queries": self.others,
-            "self_hits": self.self_hits,
-        }
+        counts = {**self.judging.counts, "questions_without_ranking": without, **self.found}
+        if self.judging.grades is None:
+            del counts["unjudged_hits"]
+        if self.judging.patterns:
+            counts["answer_patterns_stopped"] = stopped_patterns(self.judging.patterns)
+        return counts
 
 
 def _score(tally: _Tally, rankings: Rankings) -> RetrievalResult:

@@ -15,7 +15,7 @@ from retriever.data.dpr import read_questions
 from retriever.data.rankings import read_qrels
 from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
-from retriever.evaluation.judges import count_unreachable, judged_questions, require_unique
+from retriever.evaluation.judged import count_unreachable, judged_questions, require_unique
 from retriever.evaluation.ranking import Metric, score_rankings
 from retriever.index.bm25 import settings_of
 from retriever.index.opened import OpenIndex

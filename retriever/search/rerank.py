@@ -58,8 +58,9 @@ class CrossEncoder:
             )
 
     def fingerprint(self) -> str:
-        """SHA-256 of the names and the content of all files in the model's folder."""
+        """SHA-256 of how it reads passages, and of the names and the content of all files in the model's folder."""
         digest = sha256()
+        add_text(digest, PASSAGE_FORMAT)
         for file in sorted(each for each in self._folder.rglob("*") if each.is_file()):
             add_text(digest, file.relative_to(self._folder).as_posix())
             add_text(digest, file_sha256(file))

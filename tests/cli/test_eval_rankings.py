@@ -1,11 +1,18 @@
 """``ctl eval rankings``, and what ``ctl eval retrieval`` writes for it."""
 
+import errno
 import json
+from contextlib import contextmanager
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from transformers import AutoTokenizer, BertConfig, BertModel
 
+from cli import eval_rankings
 from cli.main import main
+from retriever.data import answers as matching
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.model_folder import EncoderSettings
 
@@ -136,6 +143,139 @@ def test_what_trec_cannot_hold_is_told_after_the_results(folder, capsys):
     assert said.out.startswith("retrieval, judged by gold passage")
     assert said.err.splitlines()[-1].startswith(f"error: {run}: query id holds white space: 'q 1'")
     assert not run.exists()
+
+
+@contextmanager
+def on_a_full_disk(path, buffering):
+    with Path("/dev/full").open("w", buffering=buffering) as file:
+        yield file
+        file.flush()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+@pytest.mark.parametrize("buffering", [1, 1 << 20])  # full at the first line, or when the file is closed
+def test_a_full_disk_costs_the_rankings_and_not_the_results(folder, buffering, capsys, caplog, monkeypatch):
+    monkeypatch.setattr("retriever.data.rankings.atomic_file", lambda path: on_a_full_disk(path, buffering))
+    run, kept = folder / "run.trec", folder / "kept"
+    flags = ["--index", folder / "index", "--questions", folder, "--rankings", run, "--output", kept, *CPU]
+    capsys.readouterr()
+    assert main(["eval", "retrieval", *map(str, flags)]) == 2
+    said = capsys.readouterr()
+    sentence = f"{run}: cannot be written: No space left on device"
+    assert said.out.startswith("retrieval, judged by qrels")
+    assert said.err.splitlines()[-1] == f"error: {sentence}"
+    assert (f"{sentence}; the evaluation goes on, without this file" in caplog.messages) == (buffering == 1)
+    assert json.loads((kept / "results.json").read_text())["retrieval"][folder.name]["questions"] == 9
+
+
+def test_results_that_cannot_be_kept_are_printed(folder, capsys, monkeypatch):
+    def write_results(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("retriever.evaluation.results.write_results", write_results)
+    run = folder / "run.trec"
+    run.write_text("q0 Q0 p0 1 1 t\n")
+    command = ["rankings", run, "--qrels", folder / "qrels" / "test.tsv", "--output", folder / "kept"]
+    capsys.readouterr()
+    assert main(["eval", *map(str, command)]) == 2
+    said = capsys.readouterr()
+    assert said.out.startswith("retrieval, judged by qrels")
+    assert said.err.splitlines()[-1].startswith("error: cannot write, the disk is full")
+
+
+def test_a_kept_result_is_printed_with_what_it_was_made_with(folder, capsys):
+    run, kept = folder / "run.trec", folder / "kept"
+    run.write_text("q0 Q0 p0 1 1 t\n")
+    command = ["rankings", run, "--qrels", folder / "qrels" / "test.tsv", "--output", kept]
+    made = printed(capsys, *command)
+    file = kept / "results.json"
+    stored = json.loads(file.read_text())
+    stored["versions"]["retrieval"]["test"]["numpy"] = "0.1"
+    stored["policy"]["retrieval"]["test"]["of_an_older_version"] = True
+    file.write_text(json.dumps(stored))
+    again = printed(capsys, *command)
+    assert again["policy"] == {**made["policy"], "of_an_older_version": True}
+    assert again["policy"]["judged_by"] == "qrels"
+    assert {"pytrec-eval-terrier", "rank-bm25", "regex"} <= set(made["versions"])
+    assert again["versions"] == {**made["versions"], "numpy": "0.1"}
+    assert again["retrieval"] == made["retrieval"]
+
+
+def test_a_data_set_as_corpus_is_known_by_its_content(folder, capsys):
+    run, table = folder / "run.trec", folder / "corpus.parquet"
+    run.write_text("q0 Q0 p0 1 1 t\n")
+    rows = [json.loads(line) for line in (folder / "corpus.jsonl").read_text().splitlines()]
+    pq.write_table(pa.Table.from_pylist(rows), table)
+    command = ["rankings", run, "--qrels", folder / "qrels" / "test.tsv", "--output", folder / "kept"]
+    command += ["--passages", f"hf:{table}"]
+    first = printed(capsys, *command)
+    assert printed(capsys, *command)["policy"] == first["policy"]
+    pq.write_table(pa.Table.from_pylist(rows[:5]), table)
+    assert "is there with another policy (corpus_sha256)" in refused(capsys, *command)
+
+
+def test_of_the_corpus_only_what_judges_is_held(folder, capsys, monkeypatch):
+    held = []
+    passages_of = eval_rankings.passages_of
+
+    @contextmanager
+    def watched(config, asked):
+        with passages_of(config, asked) as passages:
+            held.append((type(passages).__name__, sorted(passages)))
+            yield passages
+
+    monkeypatch.setattr(eval_rankings, "passages_of", watched)
+    run, questions = folder / "run.trec", folder / "questions.jsonl"
+    run.write_text("q0 Q0 p0 1 1 t\n")
+    corpus = ["--passages", folder / "corpus.jsonl"]
+    one = folder / "one.tsv"
+    one.write_text("q0 0 p0 1\nq0 0 gone 1\n")
+    found = printed(capsys, "rankings", run, "--qrels", one, *corpus)
+    assert found["retrieval"]["one"]["relevant_not_in_corpus"] == 1
+    found = printed(capsys, "rankings", run, "--questions", questions, *corpus)
+    assert found["retrieval"]["questions"]["answer_accuracy@1"] == 0.1
+    assert held == [("dict", ["p0"]), ("Recent", [f"p{number}" for number in range(10)])]
+
+
+def test_the_order_of_judgements_moves_no_hash(folder, capsys):
+    run, qrels = folder / "run.trec", folder / "qrels" / "test.tsv"
+    run.write_text("q0 Q0 p0 1 1 t\n")
+    head, *lines = qrels.read_text().splitlines(keepends=True)
+    first = printed(capsys, "rankings", run, "--qrels", qrels)
+    qrels.write_text("".join([head, *reversed(lines)]))
+    assert printed(capsys, "rankings", run, "--qrels", qrels)["data"] == first["data"]
+    questions = folder / "questions.jsonl"
+    first = printed(capsys, "rankings", run, "--questions", questions)
+    questions.write_text("".join(reversed(questions.read_text().splitlines(keepends=True))))
+    assert printed(capsys, "rankings", run, "--questions", questions)["data"] == first["data"]
+
+
+def test_dpr_results_without_ids_are_told_by_their_questions(folder, capsys):
+    results = folder / "dpr.json"
+    texts = [json.loads(line)["question"] for line in (folder / "questions.jsonl").read_text().splitlines()]
+    found = [
+        {"question": text, "ctxs": [{"id": f"p{number}", "score": 1}]} for number, text in enumerate(texts)
+    ]
+    results.write_text(json.dumps(found[::-1]))
+    judged = printed(capsys, "rankings", results, "--questions", folder / "questions.jsonl")
+    assert judged["retrieval"]["questions"]["accuracy@1"] == 1
+
+
+def test_a_hostile_pattern_ends_no_evaluation(folder, capsys, monkeypatch):
+    monkeypatch.setattr(matching, "PATTERN_SECONDS", 0.05)
+    monkeypatch.setattr(matching, "_stopped", set())
+    corpus, questions, run = folder / "slow.jsonl", folder / "regex.jsonl", folder / "run.trec"
+    corpus.write_text(json.dumps({"id": "p0", "text": "a" * 5000 + "!"}) + "\n")
+    asked = [{"id": "q0", "question": "?", "answers": [r"(a+)+(\1x)+$"]}]
+    run.write_text("q0 Q0 p0 1 1 t\n")
+    command = ["rankings", run, "--questions", questions, "--passages", corpus, "--answer-match", "regex"]
+    questions.write_text(json.dumps(asked[0]) + "\n")
+    found = printed(capsys, *command)["retrieval"]["regex"]
+    assert (found["accuracy@1"], found["answer_patterns_stopped"]) == (0, 1)
+    questions.write_text(json.dumps({**asked[0], "answers": ["a(?R)?"]}) + "\n")
+    assert refused(capsys, *command) == (
+        "question 'q0': answer 'a(?R)?' is a pattern with recursion, which may end the process"
+    )
 
 
 def test_bad_input_is_one_sentence(folder, capsys, caplog):

@@ -98,6 +98,34 @@ def test_hybrid_search_says_how_it_was_fused(index, questions, capsys):
     assert result["policy"]["fusion"]["method"] == "zscore"
 
 
+def test_fusion_is_of_the_other_mode_too(index, questions, capsys):
+    flags = ["--index", index, "--questions", questions]
+    result, _ = results(capsys, *flags, "--against", "hybrid", "--fusion", "rrf")
+    assert result["policy"]["fusion"]["method"] == "rrf"
+    assert main(["eval", "slices", *map(str, flags), "--against", "bm25", "--fusion", "rrf"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: --fusion is of mode hybrid, and the mode is dense and bm25"
+    )
+
+
+def test_what_stands_behind_the_slices_is_that_of_the_evaluation(index, questions, tmp_path, capsys):
+    qrels = tmp_path / "qrels.tsv"
+    qrels.write_text("q0 0 q0 2\nq0 0 p0 1\nq1 0 q1 1\n")
+    flags = ["--index", str(index), "--questions", str(questions), "--qrels", str(qrels), "--mode", "bm25"]
+    flags += ["--self-hits", "drop", "--ties", "trec_eval", "--unjudged", "left_out"]
+    sliced, _ = results(capsys, *flags)
+    assert main(["eval", "retrieval", *flags, "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    for name in ("ties", "unjudged", "self_hits", "answer_match", "precision", "judged_by", "order"):
+        assert sliced["policy"][name] == whole["policy"][name]
+    assert (sliced["policy"]["ties"], sliced["policy"]["precision"]) == ("trec_eval", None)
+    assert sliced["data"] == whole["data"]
+    found = sliced["slices"]["questions"]
+    assert (found["questions"], found["counts"]["self_judgements"]) == (1, 2)
+    evaluated = whole["retrieval"]["questions"]
+    assert found["counts"] == {name: evaluated[name] for name in found["counts"]}
+
+
 def test_qrels_judge_and_their_best_passage_is_the_gold_one(index, questions, tmp_path, capsys):
     qrels = tmp_path / "qrels.tsv"
     qrels.write_text("query-id\tcorpus-id\tscore\nq0\tp1\t1\nq0\tp9\t2\nq1\tp1\t1\n")

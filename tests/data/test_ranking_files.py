@@ -74,6 +74,67 @@ def hits(*pairs):
     return [{"id": id, "score": score} for id, score in pairs]
 
 
+def results_of(path, *records):
+    path.write_text("".join(json.dumps(each) + "\n" for each in records), encoding="utf-8")
+    return path
+
+
+def asked(*texts):
+    return [Question(Query(f"q{number}", text)) for number, text in enumerate(texts)]
+
+
+def test_results_without_ids_are_of_the_questions_that_read_the_same(tmp_path, caplog):
+    path = results_of(
+        tmp_path / "results.jsonl",
+        {"question": "Où?", "ctxs": hits(("b", 1))},
+        {"question": "When?", "ctxs": hits(("a", 1))},
+        {"id": "other", "question": "unknown, with an id", "ctxs": []},
+    )
+    found = dict(read_ranking_file(path, list(QUESTIONS.values())))
+    assert {id: ranking.ids for id, ranking in found.items()} == {"q2": ("b",), "q1": ("a",), "other": ()}
+    assert caplog.messages == []
+
+
+def test_a_question_of_results_without_ids_that_was_not_asked_is_an_error(tmp_path):
+    path = results_of(tmp_path / "results.jsonl", {"question": "Who?", "ctxs": []})
+    with pytest.raises(InputError) as error:
+        list(read_ranking_file(path, asked("who?")))
+    assert str(error.value) == f"{path}:1: the results have no ids, and 'Who?' is none of the questions"
+
+
+def test_of_questions_that_read_the_same_only_the_number_tells(tmp_path):
+    same = {"question": "Who?", "ctxs": []}
+    path = results_of(tmp_path / "results.jsonl", same, same)
+    assert list(dict(read_ranking_file(path, asked("Who?", "Who?")))) == ["q0", "q1"]
+    with pytest.raises(InputError) as error:
+        list(read_ranking_file(path, asked("When?", "Who?", "Who?")))
+    assert str(error.value) == (
+        f"{path}:1: the results have no ids, and 'Who?' is the text of questions 'q1' and 'q2'"
+    )
+
+
+def test_results_without_ids_and_texts_are_numbered_which_is_told_once(tmp_path, caplog):
+    path = results_of(tmp_path / "results.jsonl", {"ctxs": []}, {"ctxs": []})
+    assert list(dict(read_ranking_file(path, asked("Who?")))) == ["1", "2"]
+    assert caplog.messages == [
+        f"{path}: the question of line 1 has no id and cannot be found by its text: taken by its number"
+    ]
+
+
+def test_whether_scores_rise_is_one_fact_of_the_file(tmp_path, caplog):
+    rising, falling = hits(("a", 1), ("b", 2)), hits(("a", 2), ("b", 1))
+    records = [{"id": "one", "ctxs": hits(("a", 3))}, {"id": "same", "ctxs": hits(("a", 3), ("b", 3))}]
+    path = results_of(tmp_path / "r.jsonl", *records, *({"id": n, "ctxs": rising} for n in range(2)))
+    assert [each.scores.tolist() for _, each in read_ranking_file(path)] == [[3], [3, 3], [-1, -2], [-1, -2]]
+    assert caplog.messages == [f"{path}: the scores rise: taken as distances"]
+    for first, second, ways in ((rising, falling, "fall rise"), (falling, rising, "rise fall")):
+        results_of(path, *records, {"id": 1, "ctxs": first}, {"id": 2, "ctxs": second})
+        with pytest.raises(InputError) as error:
+            list(read_ranking_file(path))
+        one, other = ways.split()
+        assert str(error.value) == f"{path}:4: the scores {one}, and those of line 3 {other}"
+
+
 def test_questions_without_id_are_numbered_and_distances_are_turned_round(tmp_path):
     path = tmp_path / "results.json"
     found = [
@@ -83,7 +144,7 @@ def test_questions_without_id_are_numbered_and_distances_are_turned_round(tmp_pa
     path.write_text(json.dumps(found))
     assert dict(read_ranking_file(path)) == {
         "1": Ranking(["a", "b"], [-1.5, -2.0]),
-        "2": Ranking(["b"], [1.0]),
+        "2": Ranking(["b"], [-1.0]),
     }
 
 
@@ -95,6 +156,11 @@ def test_questions_without_id_are_numbered_and_distances_are_turned_round(tmp_pa
         ([{"ctxs": hits(("a", "high"))}], ":1: ctxs[0]: 'score' must be a number, found 'high'"),
         ([{"ctxs": hits(("a", "nan"))}], ":1: ctxs[0]: 'score' must be a number, found 'nan'"),
         ([{"ctxs": hits(("a", None))}], ":1: ctxs[0]: 'score' must be a number, found None"),
+        ([{"ctxs": hits(("a", True))}], ":1: ctxs[0]: 'score' must be a number, found True"),
+        (
+            [{"ctxs": hits(("a", 10**400))}],
+            f":1: ctxs[0]: 'score' must be a number, found 1{39 * '0'}",
+        ),
         (
             [{"ctxs": hits(("a", 3), ("b", 1), ("c", 2))}],
             ":1: the scores of the passages neither fall nor rise",

@@ -58,6 +58,11 @@ def test_trec_judgements_are_those_that_pytrec_eval_reads(tmp_path):
         ("query-id\tcorpus-id\tscore\n", ": no judgements in this file"),
         ("q1 d1 1\n", ":1: expected 4 columns (query id, iteration, passage id, grade), found 3"),
         ("q1 0 d1 1\nq1 0 d2 high\n", ":2: grade must be a whole number, found 'high'"),
+        (
+            "q1 0 d1 -1000\nq1 0 d2 1001\n",
+            ":2: grade must be at most 1000, above or below 0, found '1001'",
+        ),
+        ("q1 0 d1 -2147483648\n", ":1: grade must be at most 1000, above or below 0, found '-2147483648'"),
         ("q1 0 d1 1\nq1 0 d1 2\n", ":2: query 'q1' has two grades for passage 'd1': 1 and 2"),
         ("\n", ": no judgements in this file"),
         ("", ": file is empty"),

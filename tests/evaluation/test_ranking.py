@@ -9,9 +9,9 @@ from retriever.evaluation.ranking import MEASURES, WHOLE, Metric, score_rankings
 GRADES = {"a": 3, "b": 1, "c": 1, "y": 0}
 
 
-def scores(rankings, grades, names, **settings):
+def scores(rankings, grades, names):
     metrics = [Metric.parse(name) for name in names]
-    values = score_rankings(rankings, grades, metrics, **settings)
+    values = score_rankings(rankings, grades, metrics)
     assert values.shape == (len(rankings), len(names))
     return [dict(zip(names, row, strict=True)) for row in values.tolist()]
 
@@ -75,10 +75,19 @@ def test_rankings_of_one_call_are_judged_by_their_own_grades():
     assert scores([["a", "b"], ["a", "b"]], [{"a": 1}, {"b": 1}], ["mrr"]) == [{"mrr": 1.0}, {"mrr": 0.5}]
 
 
-def test_only_judged_passages_count_where_that_is_asked_for():
-    ranking, names = ["x", "y", "z", "b"], ["mrr", "precision@2"]
-    assert scores([ranking], [GRADES], names) == [{"mrr": 1 / 4, "precision@2": 0}]
-    assert scores([ranking], [GRADES], names, judged_only=True) == [{"mrr": 1 / 2, "precision@2": 1 / 2}]
+def test_ids_that_c_code_cannot_take_are_judged_as_others_are():
+    names, odd = ["mrr", "recall@2"], ["a\0x", "a\0y", "\ud800", "é"]
+    for relevant in odd:
+        (values,) = scores([odd], [{relevant: 1, "\udfff": 1}], names)
+        rank = odd.index(relevant) + 1
+        assert values == {"mrr": 1 / rank, "recall@2": 0.5 if rank <= 2 else 0}
+
+
+@pytest.mark.parametrize("grade", [1001, -1001, 2**31, -(2**63)])
+def test_grades_that_trec_eval_cannot_count_are_a_mistake(grade):
+    with pytest.raises(ValueError, match="a grade is beyond 1000, which trec_eval cannot count"):
+        scores([["a"]], [{"a": 1, "b": grade}], ["map"])
+    assert scores([["a"]], [{"a": 1000, "b": -1000}], ["map"]) == [{"map": 1.0}]
 
 
 @pytest.mark.parametrize(

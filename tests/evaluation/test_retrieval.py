@@ -1,4 +1,3 @@
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -7,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from retriever.data import answers as matching
 from retriever.errors import InputError
 from retriever.evaluation.judges import QRELS_METRICS
 from retriever.evaluation.policy import RetrievalPolicy
@@ -156,18 +156,13 @@ def test_rankings_are_handed_out_and_progress_is_told_in_batches() -> None:
     assert searcher.calls == [["q1?", "q2?"], ["q3?"]]
 
 
-def test_the_result_is_plain_json() -> None:
+def test_what_was_counted_is_told_by_name() -> None:
     result = evaluate_retrieval(SEARCHER, [question("q2", positive_ids="b")], k=4)
-    assert json.loads(json.dumps(result.to_json())) == {
-        "judged_by": "gold passage",
-        "k": 4,
-        "questions": 1,
+    assert result.counts == {
         "questions_without_ranking": 0,
         "rankings_of_other_queries": 0,
         "self_hits": 0,
-        "metrics": {"accuracy@1": 1.0},
-        "intervals": {"accuracy@1": [1.0, 1.0]},
-        "policy": RetrievalPolicy().to_json(),
+        "rankings_with_ties": 0,
     }
     assert result.per_query["accuracy@1"].dtype == np.float64
 
@@ -188,9 +183,10 @@ def test_gold_passages_that_the_corpus_lacks_are_told(caplog: pytest.LogCaptureF
 
 def test_judged_queries_that_are_not_asked_are_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        evaluate_retrieval(
+        result = evaluate_retrieval(
             SEARCHER, [question("q1")], qrels={"q1": {"a": 1}, "q9": {"a": 1}, "q8": {"a": 0}}, k=4
         )
+    assert result.counts["judged_queries_not_asked"] == 1
     assert caplog.messages == ["1 of 2 judged queries are not among the questions"]
 
 
@@ -244,7 +240,11 @@ def test_rankings_from_elsewhere_are_judged_as_a_search_is() -> None:
         searched = evaluate_retrieval(SEARCHER, questions, passages=CORPUS, k=4, **settings)  # type: ignore[arg-type]
         rankings = [("q2", ranking("ba")), ("q1", ranking("dcba"))]
         read = evaluate_rankings(iter(rankings), questions=questions, passages=CORPUS, k=4, **settings)  # type: ignore[arg-type]
-        assert searched.to_json() == read.to_json()
+        assert (searched.metrics, searched.intervals, searched.counts) == (
+            read.metrics,
+            read.intervals,
+            read.counts,
+        )
         assert {name: values.tolist() for name, values in read.per_query.items()} == {
             name: values.tolist() for name, values in searched.per_query.items()
         }
@@ -259,9 +259,12 @@ def test_who_counts_among_rankings_from_elsewhere(caplog: pytest.LogCaptureFixtu
     assert result.per_query["mrr"].tolist() == [1, 0, 0]
     assert result.counts == {
         "unjudged_questions": 1,
+        "judged_queries_not_asked": 0,
         "questions_without_ranking": 1,
         "rankings_of_other_queries": 2,
         "self_hits": 0,
+        "rankings_with_ties": 0,
+        "unjudged_hits": 0,
     }
     assert caplog.messages == [
         "1 of 3 judged queries have no ranking: they count as 0",
@@ -289,6 +292,84 @@ def test_unjudged_passages_count_as_not_relevant_or_not_at_all() -> None:
     assert evaluate_rankings(rankings, qrels=qrels, metrics=["mrr"]).metrics == {"mrr": 1 / 4}
     policy = RetrievalPolicy(unjudged="left_out")
     assert evaluate_rankings(rankings, qrels=qrels, metrics=["mrr"], policy=policy).metrics == {"mrr": 1 / 2}
+
+
+def test_unjudged_passages_are_left_out_before_the_ranking_is_cut() -> None:
+    rankings, qrels = [("q1", ranking("xyba"))], {"q1": {"a": 1, "b": 0}}
+    policy = RetrievalPolicy(unjudged="left_out")
+    names = ["mrr", "accuracy@1", "recall@2", "precision@2"]
+    found = evaluate_rankings(rankings, qrels=qrels, metrics=names, k=2, policy=policy)
+    assert found.metrics == {"mrr": 1 / 2, "accuracy@1": 0, "recall@2": 1, "precision@2": 1 / 2}
+    assert found.counts["unjudged_hits"] == 2
+    searched = evaluate_retrieval(
+        TableSearcher({"q1?": "xyba"}), [question("q1")], qrels=qrels, metrics=["mrr"], k=3, policy=policy
+    )
+    assert searched.metrics == {"mrr": 0}  # a search finds k, which may be fewer that are judged
+    assert searched.counts["unjudged_hits"] == 2
+
+
+def test_ties_and_unjudged_hits_are_counted_within_k() -> None:
+    rankings = [("q1", ranking("xac", [2, 1, 1])), ("q2", ranking("ab", [1, 1]))]
+    for k, ties, unjudged in ((None, 2, 2), (2, 1, 2), (1, 0, 2)):
+        counts = evaluate_rankings(rankings, qrels=QRELS, metrics=["mrr"], k=k).counts
+        assert (counts["rankings_with_ties"], counts["unjudged_hits"]) == (ties, unjudged)
+
+
+def test_a_search_is_cut_to_k_before_ties_are_ordered() -> None:
+    class Tied(TableSearcher):
+        def search(self, queries: Sequence[str], k: int) -> list[Ranking]:
+            return [Ranking(each.ids, [1.0] * len(each)) for each in super().search(queries, k)]
+
+    handed: list[tuple[str, ...]] = []
+    result = evaluate_retrieval(
+        Tied({"q?": "abc"}),
+        [question("q", positive_ids="b")],
+        metrics=["mrr"],
+        k=2,
+        policy=RetrievalPolicy(ties="trec_eval", self_hits="drop"),
+        on_ranking=lambda id, ranking: handed.append(ranking.ids),
+    )
+    assert result.metrics == {"mrr": 1}  # c, the third, has no place before b
+    assert handed == [("a", "b")]
+
+
+def test_own_passages_count_within_k_only() -> None:
+    rankings, qrels = [("a", ranking("cba"))], {"a": {"b": 1}}
+    for k, own in ((None, 1), (3, 1), (2, 0)):
+        assert evaluate_rankings(rankings, qrels=qrels, metrics=["mrr"], k=k).counts["self_hits"] == own
+
+
+def test_where_own_passages_are_dropped_so_are_their_judgements() -> None:
+    policy = RetrievalPolicy(self_hits="drop")
+    qrels = {"a": {"a": 1, "b": 1}, "c": {"c": 2}, "d": {"b": 1}}
+    rankings = [("a", ranking("ab")), ("c", ranking("cb")), ("d", ranking("b"))]
+    found = evaluate_rankings(rankings, qrels=qrels, metrics=["recall@2"], policy=policy)
+    assert found.question_ids == ("a", "d")
+    assert found.metrics == {"recall@2": 1}
+    assert (found.counts["self_judgements"], found.counts["unjudged_questions"]) == (2, 1)
+    assert qrels["a"] == {"a": 1, "b": 1}
+    questions = [question(each, ["x"], list(grades)) for each, grades in qrels.items()]
+    found = evaluate_rankings(rankings, questions=questions, metrics=["recall@2"], policy=policy)
+    assert (found.question_ids, found.metrics) == (("a", "d"), {"recall@2": 1})
+    assert (found.counts["self_judgements"], found.counts["unjudged_questions"]) == (2, 1)
+    with pytest.raises(InputError, match="no question has a gold passage with another id than its own"):
+        evaluate_rankings(rankings, questions=[question("c", (), "c")], policy=policy)
+
+
+def test_patterns_that_take_too_long_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "PATTERN_SECONDS", 0.05)
+    monkeypatch.setattr(matching, "_stopped", set())
+    pattern, corpus = r"(a+)+(\1x)+$", {"a": Passage("a", "a" * 5000 + "!"), "b": Passage("b", "ax")}
+    questions = [question("q1", [pattern, "!"]), question("q2", [pattern])]
+    found = evaluate_rankings(
+        [("q1", ranking("ba")), ("q2", ranking("ab"))],
+        questions=questions,
+        passages=corpus,
+        metrics=["mrr"],
+        policy=RetrievalPolicy(answer_match="regex"),
+    )
+    assert found.per_query["mrr"].tolist() == [1 / 2, 0]
+    assert found.counts["answer_patterns_stopped"] == 1
 
 
 def test_a_passage_with_the_questions_id_is_told_or_left_out(caplog: pytest.LogCaptureFixture) -> None:

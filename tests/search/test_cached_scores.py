@@ -1,3 +1,5 @@
+import sqlite3
+
 import numpy as np
 import pytest
 
@@ -74,3 +76,41 @@ def test_what_is_no_database_is_refused_and_stays(tmp_path):
         CachedScores(Reader(), file)
     assert str(error.value) == f"{file}: holds no cached scores (file is not a database): delete it"
     assert file.read_text().startswith("not a database")
+
+
+@pytest.mark.parametrize("columns", ["pair BLOB PRIMARY KEY, value REAL", "pair BLOB"])
+def test_a_database_of_something_else_is_refused(tmp_path, columns):
+    file = tmp_path / "scores.sqlite"
+    with sqlite3.connect(file) as database:
+        database.execute(f"CREATE TABLE scores ({columns})")
+    with pytest.raises(InputError) as error:
+        CachedScores(Reader(), file)
+    names = ", ".join(each.split()[0] for each in columns.split(", "))
+    assert str(error.value) == f"{file}: holds no cached scores (columns {names}): delete it"
+
+
+def test_what_cannot_be_opened_is_not_to_be_deleted(tmp_path):
+    (tmp_path / "scores.sqlite").mkdir()
+    with pytest.raises(InputError) as error:
+        CachedScores(Reader(), tmp_path / "scores.sqlite")
+    assert str(error.value) == (
+        f"{tmp_path / 'scores.sqlite'}: the cache of scores cannot be opened: unable to open database file"
+    )
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError) as error:
+        CachedScores(Reader(), tmp_path / "file" / "scores.sqlite")
+    assert "the cache of scores cannot be made" in str(error.value)
+
+
+def test_a_full_disk_is_told_once_and_scores_go_on_uncached(tmp_path, caplog):
+    reader, file = Reader(), tmp_path / "scores.sqlite"
+    scores = CachedScores(reader, file)
+    expected = scores([pair("q", "a")])
+    pages = scores._database.execute("PRAGMA page_count").fetchone()[0]
+    scores._database.execute(f"PRAGMA max_page_count = {pages}")
+    many = [pair("q", "a" * number) for number in range(1, 500)]
+    for _ in range(2):
+        assert scores(many).shape == (499,)
+    assert caplog.messages == [f"{file}: scores are not cached any more: database or disk is full"]
+    np.testing.assert_array_equal(scores([pair("q", "a")]), expected)  # what is there is read
+    assert [len(each) for each in reader.asked] == [1, 498, 498]

@@ -6,6 +6,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertTokenize
 
 from retriever.errors import InputError
 from retriever.records import Passage
+from retriever.search import rerank
 from retriever.search.rerank import CrossEncoder
 
 
@@ -49,3 +50,11 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path):
         CrossEncoder(str(tmp_path / "empty"), device="cpu")
     expected = f"{tmp_path / 'empty'}: not a model folder (none of config.json, modules.json, dual_encoder.json in it)"
     assert str(error.value) == expected
+
+
+def test_how_passages_are_read_is_part_of_the_fingerprint(plain_folder, tmp_path, monkeypatch):
+    model = CrossEncoder(str(save_classifier(tmp_path / "model", plain_folder, 1)), device="cpu")
+    before = model.fingerprint()
+    assert model.fingerprint() == before
+    monkeypatch.setattr(rerank, "PASSAGE_FORMAT", "{text}")
+    assert model.fingerprint() != before
