@@ -45,7 +45,7 @@ def compare(config: CompareConfig, as_json: bool = False) -> None:
     if as_json:
         print_json(json_of(config, systems, made))
         return
-    title = f"first - second; p by {config.resamples:,} random swaps, corrected by Holm for {len(made)} tests"
+    title = f"first - second; p by {config.resamples:,} random swaps, corrected by Holm for {len(made)} tests; intervals are not corrected"
     print_table(title, COLUMNS, [row_of(each) for each in made])
     show_moved(made)
 

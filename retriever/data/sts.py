@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from retriever.choices import Split
-from retriever.data.hub import at_split
+from retriever.data.hub import at_split, is_hub_name
 from retriever.data.json_record import JsonRecord, kind_of, read_records
 from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table
 from retriever.data.senteval_sts import (
@@ -67,6 +67,8 @@ def sts_files(path: Path, split: Split = "test") -> tuple[str, dict[str, Path]]:
     """The name of a task, and the file of each of its subsets; see ``read_sts_task``."""
     if not path.is_dir():
         path = at_split(path, split)
+        if not path.exists() and not is_hub_name(path):
+            raise InputError("no such file", path=path)
         return _stem(path), {_stem(path): path}
     name = path.resolve().name
     paired = senteval_inputs(path)

@@ -86,7 +86,12 @@ class Asked:
         within = [each for each in found if self.k is None or (each.cutoff or 0) <= self.k]
         if self.metrics and len(within) < len(found):
             beyond = next(each.name for each in found if each not in within)
-            raise InputError(f"{beyond} looks deeper than the {self.k} passages of a ranking (k)")
+            raise InputError(
+                f"{beyond} looks deeper than the {self.k} passages of a ranking that count: raise k"
+            )
+        if len(within) < len(found):
+            left = ", ".join(each.name for each in found if each not in within)
+            logger.info("k is %d: %s, which look deeper, are left out", self.k, left)
         return within
 
 

@@ -225,8 +225,11 @@ def _write_items(file: Path, items: Iterable[Mapping[str, object]]) -> int:
 
 def _require_model(folder: Path, found: Mapping[str, Any], model: Mapping[str, Any]) -> None:
     if found["fingerprint"] != model["fingerprint"]:
+        modes = [each.get("mode") for each in (found, model)]
         names = [
-            f"'{each.get('name')}' (fingerprint {str(each['fingerprint'])[:12]})" for each in (found, model)
+            f"'{each.get('name')}' ({f'mode {mode}, ' if modes[0] != modes[1] and mode else ''}fingerprint "
+            f"{str(each['fingerprint'])[:18]})"
+            for each, mode in zip((found, model), modes, strict=True)
         ]
         raise InputError(
             f"holds results of {names[0]}, this is {names[1]}: choose another --output", path=folder

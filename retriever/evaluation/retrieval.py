@@ -239,7 +239,12 @@ class _Tally:
                 own,
             )
         if self.longest < asked:
-            logger.warning("no ranking has more than %d passages, and %d count", self.longest, asked)
+            logger.warning(
+                "%d passages were asked for and no ranking has more than %d (all of the corpus, or all that shares a word): what "
+                "metrics look at beyond these counts as not found",
+                asked,
+                self.longest,
+            )
         counts = {**self.judging.counts, "questions_without_ranking": without, **self.found}
         if self.judging.grades is None:
             del counts["unjudged_hits"]

@@ -30,6 +30,8 @@ CORRELATIONS = (
 SEVEN_TASKS = ("STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R")
 """Of which SBERT, SimCSE and most papers give the average."""
 LEAST_PAIRS = 3
+ROUNDING = 1e-6
+"""Similarities that differ by less than this share of the largest are equal but for the rounding of 32-bit embeddings."""
 CHUNK_PAIRS = 4096
 
 logger = logging.getLogger(__name__)
@@ -110,6 +112,7 @@ def score_sts(encode: EncodeTexts, task: StsTask, *, similarity: StsSimilarity =
     gold = np.array([pair.score for pair in all_pairs])
     sizes = [len(pairs) for pairs in task.subsets.values()]
     ends = np.cumsum(sizes)[:-1]
+    predicted = np.concatenate([_settled(each) for each in np.split(predicted, ends)])
     subsets = list(zip(task.subsets, np.split(predicted, ends), np.split(gold, ends), strict=True))
     for name, similarities, _ in subsets:
         if np.ptp(similarities) == 0:
@@ -133,6 +136,13 @@ def score_sts(encode: EncodeTexts, task: StsTask, *, similarity: StsSimilarity =
         }
     counts = {"pairs": len(all_pairs), "nan_similarities": undefined}
     return StsResult({**metrics, **counts}, predicted, task)
+
+
+def _settled(similarities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same, made equal where nothing but rounding tells them apart: its correlation would be a number without meaning."""
+    spread = np.ptp(similarities)
+    equal = spread < ROUNDING * np.abs(similarities).max()
+    return np.full_like(similarities, similarities[0]) if equal else similarities
 
 
 def require_scorable(task: StsTask, path: Path | None = None) -> None:

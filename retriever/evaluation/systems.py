@@ -1,5 +1,6 @@
 """The systems of a comparison: their stored results, and what of them can be compared."""
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,9 +84,10 @@ def require_same_data(systems: Sequence[System], suite: str, task: str, *, commo
         policies = [each["policy"][suite][task] for each in (first[2], results)]
         keys = [key for key in {**policies[0], **policies[1]} if policies[0].get(key) != policies[1].get(key)]
         if keys:
+            both = [f"{key} ({' and '.join(json.dumps(each.get(key)) for each in policies)})" for key in keys]
             logger.warning(
-                "%s/%s: '%s' and '%s' were evaluated by other policies: %s",
-                suite, task, first[0], name, ", ".join(keys),
+                "%s/%s: '%s' and '%s' were evaluated by different policies: %s",
+                suite, task, first[0], name, ", ".join(both),
             )  # fmt: skip
 
 

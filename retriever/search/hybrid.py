@@ -1,5 +1,6 @@
 """A searcher that asks a dense searcher and BM25, and fuses what they find."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -8,6 +9,8 @@ from retriever.errors import InputError
 from retriever.protocols import LexicalSearcher, Searcher
 from retriever.records import Ranking
 from retriever.search.fusion import FUSION, WEIGHTS, Fusion, fuse
+
+logger = logging.getLogger(__name__)
 
 
 class HybridSearcher:
@@ -21,9 +24,13 @@ class HybridSearcher:
 
     def __init__(self, dense: Searcher, bm25: LexicalSearcher, fusion: Fusion = FUSION) -> None:
         self.dense, self.bm25, self.fusion = dense, bm25, fusion
+        self._told = False
 
     def search(self, queries: Sequence[str], k: int) -> list[Ranking]:
-        """One ranking per query: the best k passages by fused score."""
+        """One ranking per query: the best k passages by fused score. The first search tells how they are fused."""
+        if not self._told:
+            logger.info("hybrid search: %s", self.fusion.describe())
+            self._told = True
         fusion = replace(self.fusion, depth=max(self.fusion.depth, k))
         found = zip(
             self.dense.search(queries, fusion.depth), self.bm25.search(queries, fusion.depth), strict=True

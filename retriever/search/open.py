@@ -94,7 +94,6 @@ def open_index(
     dense = DenseSearcher(loaded.encode_queries, of_segments)
     if lexical is None or hybrid is None:
         return dense, opened
-    logger.info("hybrid search: %s", hybrid.describe())
     return HybridSearcher(dense, lexical, hybrid), opened
 
 

@@ -69,7 +69,10 @@ def test_a_planted_difference_is_found_and_the_equal_metric_not(pair, capsys):
 def test_for_people_it_is_a_table_and_one_of_what_moved(pair, capsys):
     assert main(["compare", f"new={pair[0]}", f"old={pair[1]}", "--items", "1", "--metric", "mrr"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "first - second; p by 10,000 random swaps, corrected by Holm for 1 tests"
+    assert (
+        lines[0]
+        == "first - second; p by 10,000 random swaps, corrected by Holm for 1 tests; intervals are not corrected"
+    )
     assert lines[2].split()[:4] == ["retrieval/t", "mrr", "new", "old"]
     better = np.count_nonzero(FIRST > SECOND)
     assert (
@@ -156,7 +159,10 @@ def test_other_data_are_refused_and_other_policies_told(tmp_path, pair, capsys, 
     )
     deeper = results(tmp_path / "d", "d", values, k=20)
     compared([pair[0], deeper], capsys)
-    assert f"retrieval/t: '{pair[0]}' and '{deeper}' were evaluated by other policies: k" in caplog.messages
+    assert (
+        f"retrieval/t: '{pair[0]}' and '{deeper}' were evaluated by different policies: k (10 and 20)"
+        in caplog.messages
+    )
 
 
 def test_what_cannot_be_compared_is_refused(tmp_path, pair, capsys):

@@ -434,7 +434,10 @@ def test_answers_may_be_regular_expressions() -> None:
 def test_a_depth_that_no_ranking_has_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         evaluate_retrieval(SEARCHER, [question("q1")], qrels=QRELS, k=50)
-    assert caplog.messages[-1] == "no ranking has more than 4 passages, and 50 count"
+    assert caplog.messages[-1] == (
+        "50 passages were asked for and no ranking has more than 4 (all of the corpus, or all that shares a word): "
+        "what metrics look at beyond these counts as not found"
+    )
 
 
 def test_answers_without_a_token_are_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -461,7 +464,7 @@ def test_answers_without_a_token_are_told(caplog: pytest.LogCaptureFixture) -> N
         ),
         (
             {"qrels": QRELS, "metrics": ["map", "recall@1000"], "k": 100},
-            "recall@1000 looks deeper than the 100 passages of a ranking (k)",
+            "recall@1000 looks deeper than the 100 passages of a ranking that count: raise k",
         ),
         ({"qrels": QRELS, "metrics": ["map", "map"]}, "a metric is asked for twice: map, map"),
         (

@@ -215,3 +215,17 @@ def test_an_encoder_that_loses_a_sentence_is_a_bug() -> None:
 
 def test_every_similarity_is_there() -> None:
     assert set(PAIRED_SIMILARITIES) == set(get_args(StsSimilarity))
+
+
+def test_similarities_that_differ_by_rounding_alone_have_no_correlation(caplog):
+    """A pair of equal sentences is not exactly 1, and those roundings would correlate with something."""
+    generator = np.random.default_rng(0)
+    table = {f"s{row}": generator.normal(size=8).astype(np.float32) for row in range(9)}
+    pairs = [SentencePair(text, text, float(row)) for row, text in enumerate(table)]
+
+    def encode(texts):
+        return np.stack([table[text] for text in texts])
+
+    metrics = evaluate_sts(encode, StsTask("same", {"same": pairs}))
+    assert np.isnan(metrics["spearman_all"]) and np.isnan(metrics["pearson_all"])
+    assert caplog.messages == ["same: all similarities are 1, so their correlation is undefined"]
