@@ -18,6 +18,7 @@ PACKAGES = (
     "numba",
     "bm25s",
     "rank-bm25",
+    "pytrec-eval-terrier",
 )
 
 

@@ -83,6 +83,7 @@ def ask(
     config: EvalSlicesConfig, questions: "Sequence[Question]", qrels: "Qrels | None"
 ) -> "tuple[list[RetrievalResult], OpenIndex, dict[str, Any]]":
     """The evaluation of each mode, the passages, and what was searched; the index, and its model, are opened once for both."""
+    from retriever.evaluation.judges import ANSWER_METRICS
     from retriever.evaluation.retrieval import evaluate_retrieval
     from retriever.search.hybrid import HybridSearcher
 
@@ -90,12 +91,14 @@ def ask(
     searchers: dict[str, Searcher] = {config.mode: searcher}
     if isinstance(searcher, HybridSearcher):
         searchers = {"hybrid": searcher, "dense": searcher.dense, "bm25": searcher.bm25}
+    answered = f"accuracy@{config.k}"
     results = [
         evaluate_retrieval(
             searchers[mode],
             questions,
             qrels=qrels,
             passages=passages,
+            metrics=() if answered in ANSWER_METRICS else (answered,),
             k=config.k,
             policy=policy_of(config),
             progress=make_progress(),

@@ -8,9 +8,6 @@ from retriever.config.search import SearchedIndexConfig
 from retriever.errors import InputError
 from retriever.settings import setting
 
-CUTOFFS = (1, 5, 20, 100)
-"""The ranks at which retrieval is measured."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class EvalSlicesConfig(SearchedIndexConfig, QuestionsConfig, PolicyConfig):
@@ -20,7 +17,7 @@ class EvalSlicesConfig(SearchedIndexConfig, QuestionsConfig, PolicyConfig):
         "Another mode of the same index: which questions one of the two answers and the other does not.",
         default=None,
     )
-    k: int = setting("A question is answered by the first k passages: 1, 5, 20 or 100.", default=20)
+    k: int = setting("A question is answered by the first k passages.", default=20, at_least=1)
     bins: int = setting("Bins of lengths and of overlap.", default=4, source="quartiles", at_least=1)
     least: int = setting(
         "Questions in a group; smaller groups are merged.",
@@ -36,7 +33,5 @@ class EvalSlicesConfig(SearchedIndexConfig, QuestionsConfig, PolicyConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.k not in CUTOFFS:
-            raise InputError(f"k must be one of {', '.join(map(str, CUTOFFS))}, got {self.k}")
         if self.against == self.mode:
             raise InputError(f"against must be another mode than --mode {self.mode}")
