@@ -15,7 +15,7 @@ class QuestionSet:
     """Questions and judgements.
 
     Attributes:
-        name: of the task: the questions' file or folder; with another split than test, that too.
+        name: of the task: the questions' file, or the BEIR folder that the files lie in; with another split than test, that too.
         questions_file: where the questions came from; None: from nowhere.
         qrels_file: where the judgements came from; None: there are none.
         questions: all of them; None: there are none.
@@ -40,10 +40,8 @@ class QuestionSet:
         Raises:
             InputError: as ``read_questions``, ``read_qrels`` and ``find_questions``.
         """
-        place = questions or qrels
-        name = "" if place is None else place.stem
+        name = _name_of(questions, qrels, split)
         if questions is not None and questions.is_dir():
-            name = questions.resolve().name + ("" if split == "test" else f"-{split}")
             questions, judged = find_questions(questions, split)
             qrels = qrels or judged
         return cls(
@@ -61,3 +59,16 @@ class QuestionSet:
     def texts(self) -> dict[str, str]:
         """Question id → text."""
         return {each.query.id: each.query.text for each in self.questions or ()}
+
+
+def _name_of(questions: Path | None, qrels: Path | None, split: str) -> str:
+    """One name for one set, however its files are given: in every BEIR folder they are called alike."""
+    folder = questions if questions is not None and questions.is_dir() else None
+    if folder is None and qrels is not None and qrels.resolve().parent.name == "qrels":
+        above = qrels.resolve().parents[1]
+        if questions is None or questions.resolve().parent == above:
+            folder, split = above, qrels.name.partition(".")[0]
+    if folder is not None:
+        return folder.resolve().name + ("" if split == "test" else f"-{split}")
+    place = questions or qrels
+    return "" if place is None else place.stem

@@ -111,7 +111,7 @@ def test_kept_rankings_are_not_judged_again_and_compared_with_a_search(folder, c
     assert main(["compare", *kept, "--json", "--resamples", "200"]) == 0
     found = {each["metric"]: each for each in json.loads(capsys.readouterr().out)["comparisons"]}
     assert found["ndcg@10"]["second_value"] == pytest.approx(first["retrieval"][folder.name]["ndcg@10"])
-    assert printed(capsys, "rankings", worse, "--qrels", qrels)["retrieval"]["test"]["questions"] == 9
+    assert printed(capsys, "rankings", worse, "--qrels", qrels)["retrieval"][folder.name]["questions"] == 9
 
 
 def test_dpr_results_of_a_search_say_where_the_answers_are(folder, capsys):
@@ -190,8 +190,8 @@ def test_a_kept_result_is_printed_with_what_it_was_made_with(folder, capsys):
     made = printed(capsys, *command)
     file = kept / "results.json"
     stored = json.loads(file.read_text())
-    stored["versions"]["retrieval"]["test"]["numpy"] = "0.1"
-    stored["policy"]["retrieval"]["test"]["of_an_older_version"] = True
+    stored["versions"]["retrieval"][folder.name]["numpy"] = "0.1"
+    stored["policy"]["retrieval"][folder.name]["of_an_older_version"] = True
     file.write_text(json.dumps(stored))
     again = printed(capsys, *command)
     assert again["policy"] == {**made["policy"], "of_an_older_version": True}

@@ -28,12 +28,18 @@ def test_a_beir_folder_is_its_questions_and_the_judgements_of_a_split(folder, tm
     assert QuestionSet.read(folder, own).qrels == {"q1": {"b": 1}}
 
 
-def test_files_are_named_by_the_questions_or_else_by_the_judgements(folder):
+def test_files_are_named_by_the_questions_or_else_by_the_judgements_and_those_of_a_beir_folder_by_it(
+    folder, tmp_path
+):
     file, qrels = folder / "queries.jsonl", folder / "qrels" / "dev.tsv"
     asked = QuestionSet.read(file, None)
     assert (asked.name, asked.qrels, asked.qrels_file) == ("queries", None, None)
     judged = QuestionSet.read(None, qrels)
-    assert (judged.name, judged.questions, judged.texts()) == ("dev", None, {})
+    assert (judged.name, judged.questions, judged.texts()) == ("small.set-dev", None, {})
+    assert QuestionSet.read(file, qrels).name == "small.set-dev"
+    own = tmp_path / "own.tsv"
+    own.write_text("q1 0 b 1\n")
+    assert [QuestionSet.read(*files).name for files in ((None, own), (file, own))] == ["own", "queries"]
 
 
 def test_a_split_that_is_not_there_is_refused(folder):
