@@ -1,14 +1,14 @@
 """``ctl search``: one question, a file of them, or a prompt that keeps the model loaded."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from cli.hits import Explain, hits_of, show_hits
 from cli.output import print_json
 from retriever.choices import SearchMode
 from retriever.config.search import SearchConfig, SearchedIndexConfig
+from retriever.data.batched import batched
 from retriever.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
     searcher, passages = open_index(config)
     about, explain = about_of(config, searcher, passages), explainer(config, searcher)
     many = config.questions is not None
-    for queries in batched(queries_of(config), BATCH_SIZE if many else 1):
+    for queries in batched(
+        queries_of(config), BATCH_SIZE if many else 1
+    ):  # 1: each is answered before the next is asked for
         for query, ranking in search_batch(searcher, queries, config.k):
             hits = hits_of(query, ranking, passages, explain)
             if as_json or many:
@@ -101,13 +103,6 @@ def typed_questions() -> Iterator[str]:
             return
         if text:
             yield text
-
-
-def batched(queries: Iterable["Query"], size: int) -> Iterator[list["Query"]]:
-    """Lists of up to ``size`` questions; with size 1 each is answered before the next is asked for."""
-    waiting = iter(queries)
-    while batch := list(islice(waiting, size)):
-        yield batch
 
 
 def about_of(

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias, overload
 
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from retriever.data.batched import batched
 from retriever.data.files import unreadable
 from retriever.data.hashes import add_text
 from retriever.data.hub import HubName, is_hub_name
@@ -38,9 +38,9 @@ def write_passage_table(path: Path, passages: Iterable[Passage]) -> tuple[int, s
     Returns:
         How many, and the SHA-256 of their content (not of the file: the same passages from a TSV and a JSONL are equal).
     """
-    count, digest, waiting = 0, sha256(), iter(passages)
+    count, digest = 0, sha256()
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
-        while batch := list(islice(waiting, ROWS_PER_BATCH)):
+        for batch in batched(passages, ROWS_PER_BATCH):
             for each in batch:
                 for value in (each.id, each.title, each.text):
                     add_text(digest, value)

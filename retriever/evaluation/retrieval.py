@@ -1,15 +1,14 @@
 """Evaluation of rankings, a searcher's or those of a file: accuracy and rank metrics with intervals."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retriever.data.answers import stopped_patterns
+from retriever.data.batched import batched
 from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
 from retriever.evaluation.judged import require_unique
@@ -18,7 +17,6 @@ from retriever.evaluation.policy import RetrievalPolicy, judged_of
 from retriever.protocols import Progress, Searcher, advancing, no_progress
 from retriever.records import Passage, Qrels, Question, Ranking, Rankings
 
-T = TypeVar("T")
 BATCH_SIZE = 256
 POLICY = RetrievalPolicy()
 
@@ -93,7 +91,7 @@ def evaluate_retrieval(
     depth = k + (policy.self_hits == "drop")
 
     def search() -> Iterator[tuple[str, Ranking]]:
-        for batch in _batches(asked, batch_size):
+        for batch in batched(asked, batch_size):
             found = searcher.search([each.query.text for each in batch], depth)
             advance(len(batch))
             yield from zip([each.query.id for each in batch], found, strict=True)
@@ -149,12 +147,6 @@ def _choose(
     if questions is None:
         raise InputError("nothing judges the rankings: give qrels, or questions with positive ids or answers")
     return judging_by_question(questions, passages, asked, policy)
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    waiting = iter(items)
-    while batch := list(islice(waiting, size)):
-        yield batch
 
 
 FOUND = ("rankings_of_other_queries", "self_hits", "rankings_with_ties", "unjudged_hits")
@@ -254,7 +246,7 @@ class _Tally:
 
 
 def _score(tally: _Tally, rankings: Rankings) -> RetrievalResult:
-    for batch in _batches(rankings, BATCH_SIZE):
+    for batch in batched(rankings, BATCH_SIZE):
         tally.add(batch)
     counts = tally.counts()
     names, values = tally.judging.metrics, tally.values

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from retriever.choices import FusionMetric
 from retriever.config.fusion import TuneFusionConfig
 from retriever.data.answers import has_answer
+from retriever.data.batched import batched
 from retriever.data.dpr import read_questions
 from retriever.data.rankings import read_qrels
 from retriever.errors import InputError
@@ -119,8 +120,7 @@ def measure(
     asked = [Metric.parse(metric)]
     rows: list[NDArray[np.float64]] = []
     with progress(len(questions), "measure") as advance:
-        for start in range(0, len(questions), BATCH_SIZE):
-            batch = questions[start : start + BATCH_SIZE]
+        for batch in batched(questions, BATCH_SIZE):
             texts = [each.query.text for each in batch]
             sides = [each.search(texts, depth) for each in (searcher.dense, searcher.bm25)]
             candidates = [Candidates(dense, bm25, depth) for dense, bm25 in zip(*sides, strict=True)]

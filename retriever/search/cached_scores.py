@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retriever.data.batched import batched
 from retriever.data.hashes import add_text
 from retriever.errors import InputError
 from retriever.records import Passage
@@ -72,8 +73,7 @@ class CachedScores:
 
     def _known(self, keys: Sequence[bytes]) -> dict[bytes, float]:
         found: dict[bytes, float] = {}
-        for start in range(0, len(keys), _AT_ONCE):
-            asked = keys[start : start + _AT_ONCE]
+        for asked in batched(keys, _AT_ONCE):
             places = ",".join("?" * len(asked))
             found.update(
                 self._database.execute(f"SELECT pair, score FROM scores WHERE pair IN ({places})", asked)

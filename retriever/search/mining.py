@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from retriever.choices import Rejection
 from retriever.data.answers import has_answer
+from retriever.data.batched import batched
 from retriever.errors import InputError
 from retriever.protocols import Searcher
 from retriever.records import DprExample, MinedPassage, Passage, Ranking
@@ -121,8 +122,7 @@ class Miner:
         """
         counts = MiningReport() if report is None else report
         turns = in_turn([each.share for each in self.sources])
-        rest = iter(examples)
-        while batch := list(islice(rest, BATCH_SIZE)):
+        for batch in batched(examples, BATCH_SIZE):
             texts = [example.query.text for example in batch]
             found = [each.searcher.search(texts, self.depth) for each in self.sources]
             selections = []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.search import batched, queries_of, typed_questions
+from cli.search import queries_of, typed_questions
 from retriever.config.search import SearchConfig
 from retriever.errors import InputError
 from retriever.records import Query
@@ -41,24 +41,6 @@ def test_questions_of_a_file_keep_their_ids(tmp_path):
     file.write_text('{"id": "x", "question": "who?"}\n{"question": "why?"}\n')
     config = SearchConfig.resolve({"index": "i", "questions": file})
     assert list(queries_of(config)) == [Query("x", "who?"), Query("2", "why?")]
-
-
-def test_batches_hold_every_question_once_and_in_order():
-    queries = [Query(str(number), "q") for number in range(7)]
-    assert [len(batch) for batch in batched(queries, 3)] == [3, 3, 1]
-    assert [query for batch in batched(queries, 3) for query in batch] == queries
-
-
-def test_a_batch_of_one_does_not_wait_for_the_next_question():
-    asked = []
-
-    def questions():
-        for number in range(2):
-            asked.append(number)
-            yield Query(str(number), "q")
-
-    next(batched(questions(), 1))
-    assert asked == [0]
 
 
 def test_an_empty_question_is_refused() -> None:
