@@ -113,6 +113,18 @@ def read_json(path: Path) -> object:
     return parse_json(text, path=path, line=1)
 
 
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        InputError: as ``read_json``, or it holds another value.
+    """
+    found = read_json(path)
+    if not isinstance(found, dict):
+        raise InputError("expected a JSON object", path=path)
+    return found
+
+
 def parse_json(text: str, *, path: Path, line: int) -> Any:  # noqa: ANN401  (any JSON value)
     """The value of a JSON text that begins at ``line`` of ``path``.
 

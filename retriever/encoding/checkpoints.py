@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from retriever.choices import TextRole
-from retriever.data.files import read_json
+from retriever.data.files import read_json_object
 from retriever.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -106,10 +106,7 @@ def find_mlp(folder: Path) -> str | None:
 def read_config(folder: Path) -> dict[str, Any]:
     """``config.json``; empty where there is none."""
     file = folder / "config.json"
-    values = read_json(file) if file.is_file() else {}
-    if not isinstance(values, dict):
-        raise InputError("expected a JSON object", path=file)
-    return values
+    return read_json_object(file) if file.is_file() else {}
 
 
 def _whole_number(folder: Path, config: Mapping[str, Any], name: str, default: int) -> int:

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from retriever.choices import PassageFormat, PoolingMode, Similarity, TextRole
-from retriever.data.files import read_json, write_json
+from retriever.data.files import read_json, read_json_object, write_json
 from retriever.encoding.checkpoints import read_dpr_encoder
 from retriever.errors import InputError
 
@@ -69,7 +69,7 @@ def read_settings(folder: Path) -> EncoderSettings | None:
         InputError: the folder declares something that this encoder cannot do.
     """
     if (folder / SETTINGS_FILE).is_file():
-        values = _object(folder / SETTINGS_FILE)
+        values = read_json_object(folder / SETTINGS_FILE)
         version = values.pop("format_version", None)
         if version != FORMAT_VERSION:
             raise InputError(
@@ -198,14 +198,6 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _object(file: Path) -> dict[str, Any]:
-    """A JSON object from a file."""
-    values = read_json(file)
-    if not isinstance(values, dict):
-        raise InputError("expected a JSON object", path=file)
-    return values
-
-
 def modules_of(folder: Path) -> dict[str, str]:
     """Kind of module → its path, of those that this encoder knows; any other kind is an error."""
     listed = read_json(folder / MODULES_FILE)
@@ -233,7 +225,7 @@ def _read_sentence_transformers(folder: Path) -> EncoderSettings:
             f"module 'WeightedLayerPooling' needs {SETTINGS_FILE} beside it", path=folder / MODULES_FILE
         )
     top = folder / "config_sentence_transformers.json"
-    declared = _object(top) if top.is_file() else {}
+    declared = read_json_object(top) if top.is_file() else {}
     similarity: Any = declared.get("similarity_fn_name") or "cosine"
     if similarity not in get_args(Similarity):
         raise InputError(f"similarity '{similarity}' is not supported (known: cosine, dot)", path=top)
@@ -245,7 +237,7 @@ def _read_sentence_transformers(folder: Path) -> EncoderSettings:
         "default": prompts.get(default, "") if default else "",
     }
     file = folder / modules["Transformer"] / "sentence_bert_config.json"
-    transformer = _object(file) if file.is_file() else {}
+    transformer = read_json_object(file) if file.is_file() else {}
     settings = EncoderSettings(
         pooling=_read_pooling(folder / modules["Pooling"] / "config.json"),
         normalize="Normalize" in modules,
@@ -264,7 +256,7 @@ def _read_sentence_transformers(folder: Path) -> EncoderSettings:
 def _read_activation(folder: Path, modules: Mapping[str, str]) -> str:
     """The Dense module's activation function."""
     file = folder / modules["Dense"] / "config.json"
-    activation = str(_object(file).get("activation_function"))
+    activation = str(read_json_object(file).get("activation_function"))
     if activation not in ACTIVATIONS:
         raise InputError(
             f"activation '{activation}' is not supported (known: {', '.join(ACTIVATIONS)})", path=file
@@ -274,7 +266,7 @@ def _read_activation(folder: Path, modules: Mapping[str, str]) -> str:
 
 def _read_pooling(file: Path) -> PoolingMode:
     """The pooling of ``1_Pooling/config.json``, in its old spelling (booleans) or its new one (a name)."""
-    values = _object(file)
+    values = read_json_object(file)
     if values.get("include_prompt", True) is False:
         raise InputError("pooling without the prompt's tokens is not supported", path=file)
     named = values.get("pooling_mode", [])

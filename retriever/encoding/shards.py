@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retriever.choices import VectorType
-from retriever.data.files import atomic_file, file_sha256, read_json, write_json
+from retriever.data.files import atomic_file, file_sha256, read_json, read_json_object, write_json
 from retriever.errors import InputError
 from retriever.protocols import Progress, no_progress
 from retriever.records import Passage
@@ -186,10 +186,7 @@ def made_with(folder: Path) -> dict[str, Any] | None:
     """What the shards in a folder were made with; None: there are none."""
     if not (folder / MANIFEST).exists():
         return None
-    found = read_json(folder / MANIFEST)
-    if not isinstance(found, dict):
-        raise InputError("expected a JSON object", path=folder / MANIFEST)
-    return found
+    return read_json_object(folder / MANIFEST)
 
 
 def _difference(asked: Mapping[str, object], folder: Path) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from retriever.choices import TextRole
 from retriever.config.training import TrainDprConfig, TrainSimcseConfig
-from retriever.data.files import read_json
+from retriever.data.files import read_json, read_json_object
 from retriever.errors import InputError
 from retriever.evaluation.results import RESULTS_FILE, read_results, tasks_of
 from retriever.settings import plain
@@ -144,7 +144,7 @@ def _are_metrics(metrics: Mapping[str, object]) -> bool:
 
 def facts_of_run(run: Path) -> CardFacts:
     """What a run directory tells of its model; results of an older version, which do not say of which model they are, count as none."""
-    config, environment = (_object(run / name) for name in ("config.json", "environment.json"))
+    config, environment = (read_json_object(run / name) for name in ("config.json", "environment.json"))
     bases = {key: _base(key, config, environment) for key in ("model", "passage_model")}
     processes, batch_size = environment.get("processes"), config.get("batch_size")
     facts = CardFacts(
@@ -169,7 +169,7 @@ def facts_of_run(run: Path) -> CardFacts:
         anchors=processes * batch_size if processes and batch_size else None,
         precision=str(environment.get("precision", "")),
     )
-    stored = _object(run / RESULTS_FILE) if (run / RESULTS_FILE).is_file() else {}
+    stored = read_json_object(run / RESULTS_FILE) if (run / RESULTS_FILE).is_file() else {}
     facts = replace(facts, examples=stored.get("examples"))
     if not isinstance(stored.get("model"), dict):
         return facts
@@ -238,10 +238,3 @@ def _differing(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in config.items()
         if name not in NOT_TOLD and (name not in usual or value != plain(usual[name]))
     }  # one that this version does not know is told
-
-
-def _object(file: Path) -> dict[str, Any]:
-    found = read_json(file)
-    if not isinstance(found, dict):
-        raise InputError("expected a JSON object", path=file)
-    return found

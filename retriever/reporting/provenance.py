@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from retriever.data.files import read_json
-from retriever.errors import InputError
+from retriever.data.files import read_json_object
 from retriever.reporting.page import Cell, Html, table, text
 from retriever.reporting.report import Report, column_name, columns_of, differing_keys
 
@@ -67,7 +66,10 @@ def value_cell(key: str, value: Any) -> Cell:  # noqa: ANN401  (any JSON value)
 
 def training_runs(runs: Mapping[str, Path]) -> Iterator[str]:
     """How each run went, and its whole config."""
-    files = {name: {file: _object(run / file) for file in RUN_FILES} for name, run in runs.items()}
+    files = {
+        name: {file: read_json_object(run / file) if (run / file).exists() else {} for file in RUN_FILES}
+        for name, run in runs.items()
+    }  # of a run that is not finished, some are not there yet
     ended = {
         name: {
             "folder": str(runs[name]),
@@ -90,20 +92,6 @@ def training_runs(runs: Mapping[str, Path]) -> Iterator[str]:
 
 def _lasting(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in PASSING}
-
-
-def _object(file: Path) -> dict[str, Any]:
-    """What a file of a run holds; nothing where it is not there (yet).
-
-    Raises:
-        InputError: it holds something else than an object.
-    """
-    if not file.exists():
-        return {}
-    found = read_json(file)
-    if not isinstance(found, dict):
-        raise InputError("expected a JSON object", path=file)
-    return found
 
 
 def index_trades(report: Report) -> Iterator[str]:
