@@ -27,20 +27,16 @@ def show_kept(
     Raises:
         InputError: --output cannot hold them.
     """
-    from retriever.evaluation.results import read_results, stored_metrics
+    from retriever.evaluation.results import stored_result
 
     if config.output is None:
         return False
-    metrics = stored_metrics(config.output, evaluation, replace=config.replace)
-    if metrics is None or again:
+    stored = stored_result(config.output, evaluation, replace=config.replace)
+    if stored is None or again:
         return False
-    found = read_results(config.output)
-    policy, data, made_with = (
-        found[each][evaluation.suite][evaluation.task] for each in ("policy", "data", "versions")
-    )
-    kept = replace(evaluation, policy=policy, data=data, model=found["model"])
-    title = f"retrieval, judged by {policy.get('judged_by')}, as {config.output} has it"
-    show(kept, metrics, title, as_json=as_json, made_with=made_with)
+    kept = stored.evaluation
+    title = f"retrieval, judged by {kept.policy.get('judged_by')}, as {config.output} has it"
+    show(kept, stored.metrics, title, as_json=as_json, made_with=stored.versions)
     return True
 
 

@@ -71,8 +71,23 @@ def require_task_name(task: str) -> None:
         raise InputError(f"a task called '{task}' cannot be kept: its name becomes a file's")
 
 
-def stored_metrics(folder: Path, evaluation: Evaluation, *, replace: bool = False) -> dict[str, Any] | None:
-    """The metrics of an evaluation that the folder holds already; None: it is still to be made.
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """What a folder of results holds of one task.
+
+    Attributes:
+        evaluation: as it was made: with all keys of its policy, and with the model and the data as they were called then.
+        metrics: of the task.
+        versions: of the packages that computed them.
+    """
+
+    evaluation: Evaluation
+    metrics: dict[str, Any]
+    versions: dict[str, str]
+
+
+def stored_result(folder: Path, evaluation: Evaluation, *, replace: bool = False) -> StoredResult | None:
+    """What the folder holds of an evaluation already; None: it is still to be made.
 
     Args:
         folder: need not exist.
@@ -99,7 +114,9 @@ def stored_metrics(folder: Path, evaluation: Evaluation, *, replace: bool = Fals
     logger.info(
         "%s/%s is in %s already, with this model, policy and data: not computed again", suite, task, folder
     )
-    return dict(found[suite][task])
+    policy, data, made_with = (found[name][suite][task] for name in ("policy", "data", "versions"))
+    as_made = Evaluation(suite=suite, task=task, policy=policy, model=found["model"], data=data)
+    return StoredResult(as_made, found[suite][task], made_with)
 
 
 def write_results(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.evaluation.results import Evaluation, read_results, stored_metrics, write_results
+from retriever.evaluation.results import Evaluation, StoredResult, read_results, stored_result, write_results
 from retriever.protocols import EncodeTexts
 
 ByTask = dict[str, dict[str, Any]]
@@ -95,18 +95,18 @@ def run_suite(
         Metrics and policy of each task, in the order given.
 
     Raises:
-        InputError: as ``stored_metrics``, for any of the tasks before the first is evaluated.
+        InputError: as ``stored_result``, for any of the tasks before the first is evaluated.
     """
-    stored = {}
+    stored: dict[str, StoredResult | None] = {}
     if output is not None:
-        for name, each in evaluations.items():
-            if kept := stored_metrics(output, each, replace=replace_stored):
-                stored[name] = kept, read_results(output)["policy"][each.suite][name]
+        stored = {
+            name: stored_result(output, each, replace=replace_stored) for name, each in evaluations.items()
+        }
     metrics: ByTask = {}
     policies: ByTask = {}
     for name, each in evaluations.items():
-        if name in stored:
-            metrics[name], policies[name] = stored[name]
+        if kept := stored.get(name):
+            metrics[name], policies[name] = kept.metrics, dict(kept.evaluation.policy)
             continue
         result = evaluate(name)
         metrics[name], policies[name] = dict(result.metrics), {**each.policy, **result.chosen}

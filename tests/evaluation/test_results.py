@@ -11,7 +11,7 @@ from retriever.evaluation.results import (
     Evaluation,
     items_file,
     read_results,
-    stored_metrics,
+    stored_result,
     tasks_of,
     write_results,
 )
@@ -55,13 +55,16 @@ def test_tasks_and_suites_of_one_model_are_merged(folder):
 
 def test_the_same_evaluation_is_there_and_said(folder, caplog):
     with caplog.at_level(logging.INFO):
-        assert stored_metrics(folder, ONE) == {"mrr": 0.75, "nothing": None}
+        stored = stored_result(folder, ONE)
+    assert stored is not None and stored.metrics == {"mrr": 0.75, "nothing": None}
+    assert stored.evaluation.policy == {**ONE.policy, "cutoffs": [1, 5]}
+    assert stored.versions == read_results(folder)["versions"]["retrieval"]["nq"]
     assert caplog.messages == [
         f"retrieval/nq is in {folder} already, with this model, policy and data: not computed again"
     ]
-    assert stored_metrics(folder, ONE, replace=True) is None
-    assert stored_metrics(folder, replace(ONE, task="tqa")) is None
-    assert stored_metrics(folder / "new", ONE) is None
+    assert stored_result(folder, ONE, replace=True) is None
+    assert stored_result(folder, replace(ONE, task="tqa")) is None
+    assert stored_result(folder / "new", ONE) is None
 
 
 @pytest.mark.parametrize(
@@ -75,17 +78,17 @@ def test_the_same_evaluation_is_there_and_said(folder, caplog):
 def test_another_policy_or_other_data_are_refused_unless_replaced(folder, change, message):
     other = replace(ONE, **change)
     with pytest.raises(InputError) as error:
-        stored_metrics(folder, other)
+        stored_result(folder, other)
     end = "choose another --output, or --replace it"
     assert str(error.value) == f"{folder}: retrieval/nq is there with another {message}: {end}"
-    assert stored_metrics(folder, other, replace=True) is None
+    assert stored_result(folder, other, replace=True) is None
 
 
 def test_another_model_is_refused_even_to_replace(folder):
     other = replace(ONE, model={"name": "n", "fingerprint": "xyz"})
     before = (folder / "results.json").read_bytes()
     for attempt in (
-        lambda: stored_metrics(folder, other, replace=True),
+        lambda: stored_result(folder, other, replace=True),
         lambda: write_results(folder, other, {}),
     ):
         with pytest.raises(InputError) as error:
