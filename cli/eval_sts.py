@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from retriever.evaluation.suite import ByTask
     from retriever.records import StsTask
 
-SUITE = "sts"
 COLUMNS = (
     "spearman_all",
     "spearman_all_low",
@@ -53,19 +52,17 @@ def sts_evaluations(
     config: EvalStsConfig, model: "Encoder", tasks: "Mapping[Path, StsTask]"
 ) -> "dict[str, Evaluation]":
     """Task → what is evaluated, and how."""
-    from retriever.data.sts import task_sha256
-    from retriever.evaluation.results import Evaluation
-    from retriever.evaluation.sts import sts_policy
+    from retriever.evaluation.sts import sts_evaluation
 
     facts = about(model)
-    policy = sts_policy(config.similarity, precision=model.precision, max_length=model.settings.max_length)
     return {
-        task.name: Evaluation(
-            suite=SUITE,
-            task=task.name,
-            policy=policy,
+        task.name: sts_evaluation(
+            task,
+            path,
+            config.similarity,
+            precision=model.precision,
+            max_length=model.settings.max_length,
             model=facts,
-            data={"path": str(path), "sha256": task_sha256(task), "subsets": list(task.subsets)},
         )
         for path, task in tasks.items()
     }
@@ -78,7 +75,7 @@ def show_sts(
     if as_json:
         one = next(iter(evaluations.values()))
         data = {name: each.data for name, each in evaluations.items()}
-        print_json(results_object(SUITE, metrics, policy=one.policy, model=one.model, data=data))
+        print_json(results_object(one.suite, metrics, policy=one.policy, model=one.model, data=data))
         return
     rows: list[list[Cell]] = [
         [name, *(shown(found.get(each, "")) for each in COLUMNS)] for name, found in metrics.items()

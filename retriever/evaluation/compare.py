@@ -14,7 +14,14 @@ from retriever.evaluation.comparison import PairedDifference, holm, paired_diffe
 from retriever.evaluation.correlation_difference import CORRELATION, CORRELATIONS, correlation_difference
 from retriever.evaluation.direction import larger_is_better
 from retriever.evaluation.items import GOLD, PREDICTED, Items, read_texts
-from retriever.evaluation.systems import System, common_tasks, match_items, read_seeds, require_same_data
+from retriever.evaluation.systems import (
+    System,
+    common_tasks,
+    match_items,
+    read_seeds,
+    require_same_data,
+    warn_of_policies,
+)
 from retriever.protocols import Progress, no_progress
 
 Values = NDArray[np.float64]
@@ -108,6 +115,7 @@ def compare_systems(
     with progress(len(tasks), "compare") as advance:
         for suite, task in tasks:
             seeds = [read_seeds(each, suite, task) for each in systems]
+            warn_of_policies(systems, suite, task)
             made += compare_task(systems, seeds, suite, task, method)
             advance(1)
     if not made:

@@ -1,7 +1,7 @@
 """Which questions are judged, and which relevant passages can be found at all; told where some are not."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from retriever.errors import InputError
 from retriever.records import Passage, Qrels, Question
@@ -25,9 +25,12 @@ def relevant_queries(qrels: Qrels) -> set[str]:
     return {query for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
 
 
-def judged_questions(questions: Sequence[Question], qrels: Qrels) -> list[Question]:
-    """The questions that have a relevant passage in the qrels."""
-    relevant = relevant_queries(qrels)
+def judged_questions(questions: Sequence[Question], relevant: Set[str]) -> list[Question]:
+    """The questions that are among the ``relevant_queries`` of qrels; the others are told, and so are queries without a question.
+
+    Raises:
+        InputError: there are none.
+    """
     judged = [question for question in questions if question.query.id in relevant]
     if not judged:
         raise InputError("the qrels name no relevant passage for any of the questions")

@@ -112,7 +112,7 @@ def judging_by_qrels(
             raise InputError("the qrels name no relevant passage")
         left_out = len(qrels) - len(ids)
     else:
-        ids = [each.query.id for each in judged_questions(questions, qrels)]
+        ids = [each.query.id for each in judged_questions(questions, relevant)]
         left_out = len(questions) - len(ids)
     counts |= {"unjudged_questions": left_out, "judged_queries_not_asked": len(relevant) - len(ids)}
     counts |= count_unreachable(map(qrels.__getitem__, ids), passages)

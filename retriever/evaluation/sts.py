@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 from retriever.choices import Precision, StsSimilarity
 from retriever.config.results import INTERVALS
+from retriever.data.sts import task_sha256
 from retriever.errors import InputError
 from retriever.evaluation.correlation import pearson, pearson_interval, spearman, spearman_interval
 from retriever.evaluation.items import GOLD, PREDICTED
+from retriever.evaluation.results import Evaluation
 from retriever.evaluation.suite import Average
 from retriever.protocols import EncodeTexts
 from retriever.records import SentencePair, StsTask
 
+SUITE = "sts"
 HEADLINE = "spearman_all"
 CORRELATIONS = (
     "spearman_all",
@@ -60,9 +63,29 @@ class StsResult:
                 yield {"id": f"{subset}:{number}", "text": text, PREDICTED: next(values), GOLD: pair.score}
 
 
-def sts_policy(similarity: StsSimilarity, *, precision: Precision, max_length: int) -> dict[str, object]:
-    """Every choice that moves a number, as it stands in results; precision and length are the encoder's."""
-    return {
+def sts_evaluation(
+    task: StsTask,
+    path: Path,
+    similarity: StsSimilarity,
+    *,
+    precision: Precision,
+    max_length: int,
+    model: Mapping[str, object],
+) -> Evaluation:
+    """What is evaluated and how: every choice that moves a number stands in the policy.
+
+    Args:
+        task: the data.
+        path: where they come from.
+        similarity: of two embeddings.
+        precision: of the encoder.
+        max_length: of the encoder.
+        model: facts of it, ``fingerprint`` and ``name`` among them.
+
+    Raises:
+        InputError: the task's name cannot be that of a file.
+    """
+    policy = {
         "similarity": similarity,
         "headline": HEADLINE,
         "correlations": "times 100; all: over the pairs of all subsets; mean, wmean: over the subsets' own values",
@@ -71,6 +94,8 @@ def sts_policy(similarity: StsSimilarity, *, precision: Precision, max_length: i
         "precision": precision,
         "max_length": max_length,
     }
+    data = {"path": str(path), "sha256": task_sha256(task), "subsets": list(task.subsets)}
+    return Evaluation(suite=SUITE, task=task.name, policy=policy, model=model, data=data)
 
 
 def evaluate_sts(

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,7 @@ class System:
 
 def common_tasks(systems: Sequence[System]) -> list[tuple[str, str]]:
     """The tasks that every seed of every system has, in the first one's order; the others are told."""
-    known = {(system.name, str(folder)): list(tasks_of(results)) for system in systems
-             for folder, results in zip(system.folders, system.results, strict=True)}  # fmt: skip
+    known = {(name, str(folder)): list(tasks_of(results)) for name, folder, results in _seeds_of(systems)}
     common: list[tuple[str, str]] = []
     for task in dict.fromkeys(each for tasks in known.values() for each in tasks):
         without = [name for (name, _), tasks in known.items() if task not in tasks]
@@ -68,27 +67,44 @@ def read_seeds(system: System, suite: str, task: str) -> list[Items | None]:
 
 
 def require_same_data(systems: Sequence[System], suite: str, task: str, *, common: bool) -> None:
-    """The same data by their hash, and a word where the policies are not the same."""
-    first, *others = [
-        (system.name, folder, results) for system in systems
-        for folder, results in zip(system.folders, system.results, strict=True)
-    ]  # fmt: skip
+    """Raise InputError where the data's hash is not that of the first system's, unless only what is ``common`` is compared."""
+    (first, _, results), *others = _seeds_of(systems)
+    expected = results["data"][suite][task].get("sha256")
     for name, folder, results in others:
-        hashes = [each["data"][suite][task].get("sha256") for each in (first[2], results)]
-        if hashes[0] != hashes[1] and not common:
+        if results["data"][suite][task].get("sha256") != expected and not common:
             raise InputError(
-                f"{suite}/{task} of '{name}' was evaluated on other data than that of '{first[0]}' "
+                f"{suite}/{task} of '{name}' was evaluated on other data than that of '{first}' "
                 "(--common: compare the items whose ids both have)",
                 path=folder,
             )
-        policies = [each["policy"][suite][task] for each in (first[2], results)]
-        keys = [key for key in {**policies[0], **policies[1]} if policies[0].get(key) != policies[1].get(key)]
-        if keys:
+
+
+def warn_of_policies(systems: Sequence[System], suite: str, task: str) -> None:
+    """A word for each system whose policy is not the first one's."""
+    first, *others = [(name, results["policy"][suite][task]) for name, _, results in _seeds_of(systems)]
+    for name, policy in others:
+        policies = [first[1], policy]
+        if keys := differing_keys(policies):
             both = [f"{key} ({' and '.join(json.dumps(each.get(key)) for each in policies)})" for key in keys]
             logger.warning(
                 "%s/%s: '%s' and '%s' were evaluated by different policies: %s",
                 suite, task, first[0], name, ", ".join(both),
             )  # fmt: skip
+
+
+def differing_keys(columns: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Keys that do not have one value in all columns."""
+    keys = dict.fromkeys(key for each in columns for key in each)
+    return [key for key in keys if any(each.get(key) != columns[0].get(key) for each in columns)]
+
+
+def _seeds_of(systems: Sequence[System]) -> list[tuple[str, Path, dict[str, Any]]]:
+    """Name, folder and results of every seed of every system."""
+    return [
+        (system.name, folder, results)
+        for system in systems
+        for folder, results in zip(system.folders, system.results, strict=True)
+    ]
 
 
 def match_items(

@@ -16,7 +16,7 @@ from retriever.data.dpr import read_questions
 from retriever.data.rankings import read_qrels
 from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
-from retriever.evaluation.judged import count_unreachable, judged_questions, require_unique
+from retriever.evaluation.judged import count_unreachable, judged_questions, relevant_queries, require_unique
 from retriever.evaluation.ranking import Metric, score_rankings
 from retriever.index.bm25 import settings_of
 from retriever.index.opened import OpenIndex
@@ -74,7 +74,7 @@ def tune_fusion(config: TuneFusionConfig, *, progress: Progress = no_progress) -
     qrels = None if config.qrels is None else read_qrels(config.qrels)
     require_unique(questions)
     if qrels is not None:
-        questions = judged_questions(questions, qrels)
+        questions = judged_questions(questions, relevant_queries(qrels))
     searcher, opened = open_index(
         config.index,
         mode="hybrid",

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from retriever.data.files import read_json_object
+from retriever.evaluation.systems import differing_keys
 from retriever.reporting.page import Cell, Html, table, text
-from retriever.reporting.report import Report, column_name, columns_of, differing_keys
+from retriever.reporting.report import Report, column_name, columns_of
 
 HASH_LETTERS = 16
 RUN_FILES = ("config.json", "environment.json", "results.json")

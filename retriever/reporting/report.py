@@ -14,7 +14,7 @@ from retriever.errors import InputError
 from retriever.evaluation.compare import Comparison, Method, compare_task, corrected
 from retriever.evaluation.items import GOLD, PREDICTED, Items
 from retriever.evaluation.results import RESULTS_FILE, tasks_of
-from retriever.evaluation.systems import System, read_seeds
+from retriever.evaluation.systems import System, differing_keys, read_seeds
 from retriever.protocols import Progress, no_progress
 from retriever.reporting.bands import Band, bands_of
 from retriever.reporting.curves import run_names, seeds_of
@@ -269,9 +269,3 @@ def columns_of(systems: Sequence[System], kind: str, suite: str, task: str) -> d
 def column_name(system: System, folder: Path) -> str:
     """What a column of one seed is called."""
     return system.name if len(system.folders) == 1 else f"{system.name}: {folder}"
-
-
-def differing_keys(columns: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Keys that do not have one value in all columns."""
-    keys = dict.fromkeys(key for each in columns for key in each)
-    return [key for key in keys if any(each.get(key) != columns[0].get(key) for each in columns)]

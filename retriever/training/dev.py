@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from retriever.config.groups import OptimConfig
 from retriever.config.results import INTERVALS
 from retriever.data.hashes import add_text
-from retriever.data.sts import read_sts_task, task_sha256
+from retriever.data.sts import read_sts_task
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.evaluation.average_rank import evaluate_ranks
 from retriever.evaluation.results import Evaluation, require_task_name
-from retriever.evaluation.sts import require_scorable, score_sts, sts_policy
+from retriever.evaluation.sts import require_scorable, score_sts, sts_evaluation
 from retriever.records import DprExample, Passage
 from retriever.training.loop import DevEvaluation
 
@@ -93,15 +93,14 @@ class StsDev:
     def evaluation(self, model: DualEncoder, facts: Mapping[str, object]) -> Evaluation:
         """As ``ctl eval sts`` has it of the dev file."""
         encoder = model.query
-        policy = sts_policy(
-            encoder.settings.similarity, precision=encoder.precision, max_length=encoder.settings.max_length
+        return sts_evaluation(
+            self.task,
+            self.path,
+            encoder.settings.similarity,
+            precision=encoder.precision,
+            max_length=encoder.settings.max_length,
+            model=facts,
         )
-        data = {
-            "path": str(self.path),
-            "sha256": task_sha256(self.task),
-            "subsets": list(self.task.subsets),
-        }
-        return Evaluation(suite="sts", task=self.task.name, policy=policy, model=facts, data=data)
 
 
 class PoolDev:
