@@ -47,8 +47,8 @@ def found(config: MapConfig) -> "tuple[OpenIndex, Marked]":
     )
     if not isinstance(searcher, DenseSearcher):
         raise TypeError(f"mode dense has a {type(searcher).__name__}")
-    (ranking,) = searcher.search([question], config.k)
+    (vector,) = vectors = searcher.encode([question])
+    (ranking,) = searcher.index.search(vectors, config.k)
     passages = [opened[each] for each in ranking.ids]
     titles = [each.title or each.text for each in passages]
-    (vector,) = searcher.encode([question])
     return opened, Marked(question, vector, titles, vectors_of(opened, list(ranking.ids)))

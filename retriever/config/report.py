@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from retriever.config.groups import TwoEncodersConfig
+from retriever.config.search import QueryModelConfig
 from retriever.settings import Config, setting
 
 
@@ -34,7 +34,7 @@ class InfoConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MapConfig(TwoEncodersConfig):
+class MapConfig(QueryModelConfig):
     """Map"""
 
     index: Path = setting("The index folder.", positional=True)
@@ -50,8 +50,3 @@ class MapConfig(TwoEncodersConfig):
         at_least=3,
     )
     seed: int = setting("Seed of the sample.", default=0, at_least=0)
-    model: str | None = setting(
-        "The query encoder.",
-        default=None,
-        source="the model that the index was built with, checked by fingerprint",
-    )

@@ -10,7 +10,7 @@ from retriever.settings import setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueryModelConfig(ModeConfig, TwoEncodersConfig):
+class QueryModelConfig(TwoEncodersConfig):
     """Index"""
 
     model: str | None = setting(
@@ -21,14 +21,14 @@ class QueryModelConfig(ModeConfig, TwoEncodersConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchedIndexConfig(QueryModelConfig):
+class SearchedIndexConfig(ModeConfig, QueryModelConfig):
     """Index"""
 
     index: Path = setting("The index folder.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchConfig(QueryModelConfig):
+class SearchConfig(ModeConfig, QueryModelConfig):
     """Search"""
 
     index: Path = setting("The index folder.", positional=True)

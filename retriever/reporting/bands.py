@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from retriever.reporting.figure import finish_axes, line_style, literal, new_figure, places_of
+from retriever.reporting.figure import finish_axes, line_style, literal, new_panels, places_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-STS_SCALE, BANDS, COLUMNS = 5.0, 5, 3
+STS_SCALE, BANDS = 5.0, 5
 ENDS = [5, 25, 50, 75, 95]
 """Per cent of a band's pairs that lie below the lower whisker, the box, its line, its top, and the upper whisker."""
 
@@ -63,19 +63,16 @@ def draw_bands(
     Raises:
         InputError: matplotlib is missing.
     """
-    columns = min(COLUMNS, len(bands))
-    rows = math.ceil(len(bands) / columns)
-    figure = new_figure(max(5.0, 3.4 * columns), 0.4 + 3.2 * rows)
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    figure, panels, _ = new_panels(
+        len(bands), width=3.4, least_width=5.0, height=3.2, margin=0.4, share_y=True
+    )
     places = places_of(bands, systems)
-    for axes, (name, own) in zip(panels, bands.items(), strict=False):
+    for axes, (name, own) in zip(panels, bands.items(), strict=True):
         _draw_boxes(axes, own, line_style(places[name])[0])
         axes.set_title(literal(name), fontsize=10)
         finish_axes(axes)
         axes.grid(visible=False, axis="x")
         axes.tick_params(labelsize=8)
-    for axes in panels[len(bands) :]:
-        axes.set_visible(False)
     figure.supxlabel("gold score", fontsize=10)
     figure.supylabel(literal(similarity), fontsize=10)
     return figure

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +31,7 @@ MISSING = re.compile(r"Glyph (\d+) ")
 
 NO_MATPLOTLIB = "pictures need matplotlib: pip install 'contrastive-text-learning[plots]'"
 DOTS_PER_INCH = 150
+COLUMNS = 3
 
 
 def line_style(place: int) -> tuple[str, Dash, str]:
@@ -55,6 +57,34 @@ def new_figure(width: float, height: float) -> "Figure":
     except ImportError:
         raise InputError(NO_MATPLOTLIB) from None
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def new_panels(
+    count: int, *, width: float, least_width: float, height: float, margin: float, share_y: bool = False
+) -> "tuple[Figure, list[Axes], int]":
+    """A figure of equal panels, three in a row.
+
+    Args:
+        count: of the panels.
+        width: of each, in inches.
+        least_width: of the figure.
+        height: of each row.
+        margin: height of what stands beside the rows.
+        share_y: one vertical axis for all.
+
+    Returns:
+        The figure, its panels, and how many are in a row.
+
+    Raises:
+        InputError: matplotlib is missing.
+    """
+    columns = min(COLUMNS, count)
+    rows = math.ceil(count / columns)
+    figure = new_figure(max(least_width, width * columns), margin + height * rows)
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=share_y).ravel().tolist()
+    for surplus in panels[count:]:
+        surplus.set_visible(False)
+    return figure, panels[:count], columns
 
 
 def finish_axes(axes: "Axes") -> None:

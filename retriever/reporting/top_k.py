@@ -1,6 +1,5 @@
 """Metrics at several cut-offs, such as top-k accuracy, as curves with their intervals as bands."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from retriever.evaluation.bootstrap import mean_intervals
 from retriever.evaluation.items import Items
-from retriever.reporting.figure import finish_axes, line_style, literal, new_figure, places_of
+from retriever.reporting.figure import finish_axes, line_style, literal, new_panels, places_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 AT_K = re.compile(r"(.+)@(\d+)")
 TITLES = {"accuracy": "top-k accuracy", "answer_accuracy": "top-k accuracy by answer string"}
-COLUMNS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +56,11 @@ def draw_top_k(families: Mapping[str, Mapping[str, TopK]], systems: Sequence[str
     Raises:
         InputError: matplotlib is missing.
     """
-    columns = min(COLUMNS, len(families))
-    rows = math.ceil(len(families) / columns)
-    figure = new_figure(max(6.4, 3.9 * columns), 0.6 + 3.3 * rows)
+    figure, panels, columns = new_panels(len(families), width=3.9, least_width=6.4, height=3.3, margin=0.6)
     lines: dict[str, Line2D] = {}
     names = list(dict.fromkeys(name for curves in families.values() for name in curves))
     places = places_of(names, systems)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (family, curves) in zip(panels, families.items(), strict=False):
+    for axes, (family, curves) in zip(panels, families.items(), strict=True):
         for name, each in curves.items():
             colour, dash, marker = line_style(places[name])
             axes.fill_between(each.cutoffs, each.low, each.high, color=colour, alpha=0.18, linewidth=0)
@@ -79,8 +74,6 @@ def draw_top_k(families: Mapping[str, Mapping[str, TopK]], systems: Sequence[str
         axes.set_title(literal(TITLES.get(family, f"{family}@k")), fontsize=10)
         axes.set_xlabel("k (logarithmic)")
         finish_axes(axes)
-    for axes in panels[len(families) :]:
-        axes.set_visible(False)
     legend = figure.legend(
         [lines[name] for name in names],
         ["x"] * len(names),
