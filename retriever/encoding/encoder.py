@@ -37,6 +37,7 @@ from retriever.encoding.pooling import needs_all_layers, pool
 from retriever.encoding.states import packed_position_offset, token_states
 from retriever.encoding.tokens import Tokens, prepare, tokenize
 from retriever.errors import InputError
+from retriever.heap import keep_few_kernels
 from retriever.protocols import Progress, no_progress
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Encoder(nn.Module):
         super().__init__()
         if (head is None) != (settings.head_activation is None):
             raise ValueError("a head needs settings.head_activation, and the other way round")
+        keep_few_kernels()
         use_cheap_dropout(transformer)
         self.transformer, self.head = transformer, head
         self.tokenizer, self.precision, self.name = tokenizer, precision, name
