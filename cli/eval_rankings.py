@@ -6,13 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from cli.eval_kept import judging_data, judging_settings, keep_and_show, policy_of, sha256_of, show_kept
+from cli.eval_kept import keep_and_show, show_kept
 from cli.progress import make_progress
 from retriever.config.retrieval import EvalRankingsConfig
 
 if TYPE_CHECKING:
     from retriever.data.question_set import QuestionSet
-    from retriever.evaluation.results import Evaluation
     from retriever.evaluation.retrieval import RetrievalResult
     from retriever.records import Passage
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 def rankings(config: EvalRankingsConfig, as_json: bool = False) -> None:
     """Judge rankings that were made elsewhere, a TREC run or DPR's results, as ``ctl eval retrieval`` judges a search."""
     from retriever.data.question_set import QuestionSet
+    from retriever.evaluation.retrieval_evaluation import rankings_evaluation
 
     asked = QuestionSet.read(config.questions, config.qrels, config.split)
     evaluation = rankings_evaluation(config, asked)
@@ -32,6 +32,7 @@ def evaluate(config: EvalRankingsConfig, asked: "QuestionSet") -> "RetrievalResu
     """Read the rankings one by one and judge them."""
     from retriever.data.ranking_files import read_ranking_file
     from retriever.evaluation.retrieval import evaluate_rankings
+    from retriever.evaluation.retrieval_evaluation import policy_of
 
     with passages_of(config, asked) as passages:
         return evaluate_rankings(
@@ -64,39 +65,3 @@ def passages_of(config: EvalRankingsConfig, asked: "QuestionSet") -> "Iterator[M
     by_query = (each.positive_ids for each in questions) if asked.qrels is None else asked.qrels.values()
     relevant = {passage for each in by_query for passage in each}
     yield {each.id: each for each in read_passages(config.passages) if each.id in relevant}
-
-
-def corpus_sha256(passages: Path) -> str:
-    """Of the file; of a data set, which is none, the content of its passages."""
-    from retriever.data.corpus import read_passages
-    from retriever.data.files import file_sha256
-    from retriever.data.hub import is_hub_name
-
-    if not is_hub_name(passages):
-        return file_sha256(passages)
-    return sha256_of([each.id, each.title, each.text] for each in read_passages(passages))
-
-
-def rankings_evaluation(config: EvalRankingsConfig, asked: "QuestionSet") -> "Evaluation":
-    """What is evaluated and how: the rankings stand for the model, of which nothing else is known."""
-    from retriever.data.files import file_sha256
-    from retriever.evaluation.results import Evaluation
-
-    return Evaluation(
-        suite="retrieval",
-        task=asked.name,
-        policy={
-            **judging_settings(config),
-            "corpus_sha256": None if config.passages is None else corpus_sha256(config.passages),
-        },
-        model={
-            "name": config.rankings.name,
-            "fingerprint": f"rankings:{file_sha256(config.rankings)}",
-            "mode": "rankings",
-        },
-        data={
-            "rankings": str(config.rankings),
-            "passages": None if config.passages is None else str(config.passages),
-            **judging_data(asked),
-        },
-    )

@@ -3,19 +3,10 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.eval_kept import (
-    judging_data,
-    judging_settings,
-    keep_and_show,
-    policy_of,
-    precision_of,
-    sha256_of,
-    show_kept,
-)
+from cli.eval_kept import keep_and_show, show_kept
 from cli.progress import make_progress
 from cli.search import open_index
 from retriever.config.retrieval import EvalRetrievalConfig
@@ -34,6 +25,7 @@ logger = logging.getLogger(__name__)
 def retrieval(config: EvalRetrievalConfig, as_json: bool = False) -> None:
     """Ask an index questions and measure how far up it ranks the passages that answer them."""
     from retriever.data.question_set import QuestionSet
+    from retriever.evaluation.retrieval_evaluation import retrieval_evaluation
 
     asked = QuestionSet.read(config.questions, config.qrels, config.split)
     require_rankings_can_be_written(config, asked)
@@ -57,6 +49,7 @@ def evaluate(
 ) -> None:
     """Open the index, evaluate, keep and print; the rankings are written meanwhile."""
     from retriever.evaluation.retrieval import evaluate_retrieval
+    from retriever.evaluation.retrieval_evaluation import policy_of
 
     searcher, passages = open_index(config)
     with rankings_written(config, asked, passages) as written:
@@ -133,43 +126,3 @@ def rankings_written(
         if not results_are_safe:
             raise
         raise not_written(config.rankings, error) from None
-
-
-def retrieval_evaluation(config: EvalRetrievalConfig, asked: "QuestionSet") -> "Evaluation":
-    """What is evaluated and how, known before any question is searched.
-
-    Raises:
-        InputError: no index.
-    """
-    from retriever.data.files import file_sha256
-    from retriever.evaluation.results import Evaluation
-    from retriever.index.layout import current_generation, read_manifest
-    from retriever.search.hybrid import choose_fusion
-
-    generation = current_generation(config.index)
-    manifest = read_manifest(config.index, generation)
-    fingerprint = manifest.model.fingerprint
-    removed = file_sha256(generation.removed) if manifest.removed else None
-    corpus = sha256_of([*(each.passages_sha256 for each in manifest.segments), removed])
-    hybrid = config.mode == "hybrid"
-    return Evaluation(
-        suite="retrieval",
-        task=asked.name,
-        policy={
-            **judging_settings(config),
-            "corpus_sha256": corpus,
-            "precision": precision_of(config, config.mode),
-            "approximate": None if config.mode == "bm25" else manifest.recall,
-            "fusion": choose_fusion(manifest.fusion, config.fusion_settings()).to_json() if hybrid else None,
-        },
-        model={
-            **asdict(manifest.model),
-            "fingerprint": fingerprint if config.mode == "dense" else f"{config.mode}:{fingerprint}",
-            "mode": config.mode,
-        },
-        data={
-            "index": str(config.index),
-            **judging_data(asked),
-            "index_sha256": generation.manifest_sha256,
-        },
-    )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from cli.eval_kept import judging_data, policy_of, precision_of
 from cli.output import print_json
 from cli.progress import make_progress
 from cli.search import open_index
@@ -42,6 +41,7 @@ def slices(config: EvalSlicesConfig, as_json: bool = False) -> None:
 def evaluate(config: EvalSlicesConfig) -> Sliced:
     """Search in one mode or in both, and slice the questions that are judged."""
     from retriever.data.question_set import QuestionSet
+    from retriever.evaluation.retrieval_evaluation import judging_data
     from retriever.evaluation.slices import slices_of
 
     asked = QuestionSet.read(config.questions, config.qrels, config.split)
@@ -85,6 +85,7 @@ def ask(
     """The evaluation of each mode, the passages, and what was searched; the index, and its model, are opened once for both."""
     from retriever.evaluation.judges import ANSWER_METRICS
     from retriever.evaluation.retrieval import evaluate_retrieval
+    from retriever.evaluation.retrieval_evaluation import policy_of, precision_of
     from retriever.search.hybrid import HybridSearcher
 
     searcher, passages = open_index(config, config.mode if config.against is None else "hybrid")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from retriever.config.results import INTERVALS as INTERVALS  # what all suites say of theirs
 from retriever.versions import versions
 
 
