@@ -127,10 +127,7 @@ def json_of(
         "comparisons": list(flat(made)),
         "policy": {**POLICY, "resamples": config.resamples, "seed": config.seed, "common": config.common},
         "systems": {
-            each.name: [
-                {"folder": str(folder), "model": results["model"]}
-                for folder, results in zip(each.folders, each.results, strict=True)
-            ]
+            each.name: [{"folder": str(folder), "model": results["model"]} for folder, results in each.seeds]
             for each in systems
         },
         "versions": versions(),

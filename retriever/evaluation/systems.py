@@ -44,6 +44,11 @@ class System:
                 raise InputError(f"one model twice among the seeds of '{name}'", path=folders[place])
         return cls(name, tuple(folders), results)
 
+    @property
+    def seeds(self) -> list[tuple[Path, dict[str, Any]]]:
+        """Folder and results of each seed."""
+        return list(zip(self.folders, self.results, strict=True))
+
 
 def common_tasks(systems: Sequence[System]) -> list[tuple[str, str]]:
     """The tasks that every seed of every system has, in the first one's order; the others are told."""
@@ -60,16 +65,13 @@ def common_tasks(systems: Sequence[System]) -> list[tuple[str, str]]:
 
 def read_seeds(system: System, suite: str, task: str) -> list[Items | None]:
     """The items of each seed."""
-    return [
-        read_items(folder, results, suite, task)
-        for folder, results in zip(system.folders, system.results, strict=True)
-    ]
+    return [read_items(folder, results, suite, task) for folder, results in system.seeds]
 
 
 def require_same_data(systems: Sequence[System], suite: str, task: str, *, common: bool) -> None:
     """Raise InputError where the data's hash is not that of the first system's, unless only what is ``common`` is compared."""
-    (first, _, results), *others = _seeds_of(systems)
-    expected = results["data"][suite][task].get("sha256")
+    (first, _, of_first), *others = _seeds_of(systems)
+    expected = of_first["data"][suite][task].get("sha256")
     for name, folder, results in others:
         if results["data"][suite][task].get("sha256") != expected and not common:
             raise InputError(
@@ -100,11 +102,7 @@ def differing_keys(columns: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _seeds_of(systems: Sequence[System]) -> list[tuple[str, Path, dict[str, Any]]]:
     """Name, folder and results of every seed of every system."""
-    return [
-        (system.name, folder, results)
-        for system in systems
-        for folder, results in zip(system.folders, system.results, strict=True)
-    ]
+    return [(system.name, *seed) for system in systems for seed in system.seeds]
 
 
 def match_items(

@@ -22,7 +22,7 @@ def models(report: Report) -> Iterator[str]:
     columns = {
         column_name(system, folder): {"results in": str(folder), **results["model"]}
         for system in report.systems
-        for folder, results in zip(system.folders, system.results, strict=True)
+        for folder, results in system.seeds
     }
     yield from side_by_side("Models and where their results lie", columns, mark=False)
 

@@ -261,7 +261,7 @@ def columns_of(systems: Sequence[System], kind: str, suite: str, task: str) -> d
     return {
         column_name(system, folder): results[kind][suite][task]
         for system in systems
-        for folder, results in zip(system.folders, system.results, strict=True)
+        for folder, results in system.seeds
         if task in results.get(suite, {})
     }
 
