@@ -27,9 +27,8 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
     searcher, passages = open_index(config)
     about, explain = about_of(config, searcher, passages), explainer(config, searcher)
     many = config.questions is not None
-    for queries in batched(
-        queries_of(config), BATCH_SIZE if many else 1
-    ):  # 1: each is answered before the next is asked for
+    size = BATCH_SIZE if many else 1  # 1: each question is answered before the next is asked for
+    for queries in batched(queries_of(config), size):
         for query, ranking in search_batch(searcher, queries, config.k):
             hits = hits_of(query, ranking, passages, explain)
             if as_json or many:

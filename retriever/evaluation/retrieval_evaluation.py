@@ -17,6 +17,7 @@ from retriever.evaluation.policy import RetrievalPolicy
 from retriever.evaluation.results import Evaluation
 from retriever.evaluation.retrieval import RetrievalResult
 from retriever.index.layout import current_generation, read_manifest
+from retriever.search.hybrid import choose_fusion
 
 SUITE = "retrieval"
 
@@ -27,8 +28,6 @@ def retrieval_evaluation(config: EvalRetrievalConfig, asked: QuestionSet) -> Eva
     Raises:
         InputError: no index.
     """
-    from retriever.search.hybrid import choose_fusion
-
     generation = current_generation(config.index)
     manifest = read_manifest(config.index, generation)
     fingerprint = manifest.model.fingerprint
@@ -102,7 +101,10 @@ def judging_settings(config: EvalRetrievalConfig | EvalRankingsConfig) -> dict[s
 
 def precision_of(config: SearchedIndexConfig, *modes: str | None) -> str | None:
     """In which numbers the questions are encoded; None where no model searches."""
-    from retriever.encoding.device import choose_device, choose_precision
+    from retriever.encoding.device import (
+        choose_device,
+        choose_precision,
+    )  # loads torch, which rankings do without
 
     if not {"dense", "hybrid"} & set(modes):
         return None
