@@ -40,7 +40,7 @@ def configure_logs() -> None:
 
 def is_main_process() -> bool:
     """Whether this is the one process, or the first of those that torchrun started."""
-    return os.environ.get("RANK", "0") == "0"
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
 
 
 def log_to(path: Path) -> None:

@@ -1,7 +1,8 @@
 """Settings that several commands share; each group is a panel of ``--help``."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
@@ -185,9 +186,25 @@ class OptimConfig(Config):
             begun = output / "config.json"
             if begun.is_file():
                 file = begun
+                cls._require_own(begun)
             elif "train" not in flags:
                 raise InputError("there is no run to go on with", path=output)
         return super().resolve(flags, file)
+
+    @classmethod
+    def _require_own(cls, file: Path) -> None:
+        """InputError if the settings of a run have one that only another command knows."""
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return  # who reads them is told
+        if isinstance(values, dict) and (
+            others := sorted(values.keys() - {each.name for each in fields(cls)})
+        ):
+            raise InputError(
+                f"holds a run of another command: its settings have {others[0]}, which this one does not know",
+                path=file.parent,
+            )
 
     def to_json(self) -> dict[str, object]:
         """As for every command; whether a run was resumed is no setting of it."""

@@ -120,8 +120,8 @@ class TrainDprConfig(EncoderConfig, TwoEncodersConfig, OptimConfig):
         at_least=0,
     )
     mine: bool = setting(
-        "Mine hard negatives with BM25 in --passages for training questions that come without passages of their own, and keep "
-        "them in OUTPUT/mined; ctl mine has more ways to do it.",
+        "Mine hard negatives with BM25 for training questions that come without: in --passages, those of a BEIR folder in its own "
+        "corpus; and keep them in OUTPUT/mined. ctl mine has more ways to do it.",
         default=True,
         source="DPR, table 3: the largest gain of all",
     )
@@ -177,6 +177,13 @@ class TrainDprConfig(EncoderConfig, TwoEncodersConfig, OptimConfig):
     max_grad_norm: float = setting(
         "Clip the gradient to this norm.", default=2.0, source="DPR conf/train", above=0
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.train_rate and len(self.train_rate) != len(self.train):
+            raise InputError(
+                f"train_rate must be given once a --train file: {len(self.train_rate)} rates for {len(self.train)} files"
+            )
 
     @classmethod
     def other_defaults(cls, given: Mapping[str, object]) -> Mapping[str, object]:

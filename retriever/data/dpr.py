@@ -1,7 +1,9 @@
 """Questions, and training examples: DPR's format, or questions that name their positive passage."""
 
 import ast
+import difflib
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from retriever.data.lines import RECORD_FORMATS, format_of, read_table, require_
 from retriever.data.table import check_width
 from retriever.errors import InputError, stop_at
 from retriever.records import DprExample, MinedPassage, Passage, Query, Question, content_id
+
+logger = logging.getLogger(__name__)
 
 PROVENANCE = ("source", "rank", "score", "cross_encoder")
 """Where a hard negative was found, as ``ctl mine`` writes it beside the passage."""
@@ -31,6 +35,9 @@ QUESTION_IDS = ("id", "_id", "query_id", "qid")
 """Names of a question's id in our files and those of BEIR and Tevatron; the first that is there counts."""
 PASSAGE_IDS = ("passage_id", "psg_id", "id", "_id", "docid")
 """Names of a passage's id in the files of DPR, which differ from set to set, BEIR and Tevatron."""
+
+
+_KEYS = {"question", "answers", "positive_passage_id", "positive_ctxs", "hard_negative_ctxs", "negative_ctxs"}
 
 
 def read_question_texts(path: Path | None) -> list[str] | None:
@@ -171,12 +178,11 @@ def locate_dpr_examples(
         yield from _locate_judged(BeirFolder.find(path, split))
         return
     path = at_split(path, split)
-    if format_of(path) not in RECORD_FORMATS:
-        raise InputError(
-            "expected a .json, .jsonl, .parquet or .arrow file of questions with their passages", path=path
-        )
+    _require_records(path)
     first_lines: dict[str, int] = {}
     for number, record in enumerate(require_some(read_records(path), path, "questions"), start=1):
+        if number == 1:
+            _tell_misspelt(record, path)
         try:
             example = _example(record, number, passages)
             require_new_id(first_lines, example.query.id, path, record.line)
@@ -184,6 +190,20 @@ def locate_dpr_examples(
             refuse(error)
         else:
             yield record.line, example
+
+
+def _tell_misspelt(record: JsonRecord, path: Path) -> None:
+    """Warn of a key that is nearly one of ours: what it holds would be missing without a word."""
+    for name in record.values.keys() - _KEYS:
+        if meant := difflib.get_close_matches(name, _KEYS - record.values.keys(), n=1, cutoff=0.85):
+            logger.warning("%s: key '%s' is not used: is '%s' meant?", path, name, meant[0])
+
+
+def _require_records(path: Path) -> None:
+    if format_of(path) not in RECORD_FORMATS:
+        raise InputError(
+            "expected a .json, .jsonl, .parquet or .arrow file of questions with their passages", path=path
+        )
 
 
 def _locate_judged(files: BeirFolder) -> Iterator[tuple[int, DprExample]]:
@@ -212,6 +232,7 @@ def _example(record: JsonRecord, number: int, passages: Mapping[str, Passage] | 
 
 def read_named_positives(path: Path) -> Iterator[str]:
     """The ids of positive passages that a file of training data names and does not hold; errors as ``read_json_objects``."""
+    _require_records(path)
     for record in require_some(read_records(path), path, "questions"):
         if not record.values.get("positive_ctxs"):
             try:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,6 +57,9 @@ def new_folder(parent: Path, name: str) -> Iterator[Path]:
 def locked(file: Path, refusal: str, *, seconds: float = 0) -> Iterator[None]:
     """Hold a lock that the system takes away from a process that dies.
 
+    Where a file system knows no such locks, a file stands for it, which a process that dies leaves there: on the same machine that is
+    noticed, and on another one said.
+
     Args:
         file: the lock, made if missing; its folder is there.
         refusal: what to say when another process holds it.
@@ -69,13 +72,25 @@ def locked(file: Path, refusal: str, *, seconds: float = 0) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise InputError(f"{refusal}: wait until it is done", path=file.parent) from None
+        remedy = "wait until it is done"
+        if file.stat().st_size:  # names its holder: a file in place of a lock
+            remedy += f", or delete {file.name} here if it died on another machine"
+        raise InputError(f"{refusal}: {remedy}", path=file.parent) from None
     except OSError as error:
         raise InputError(f"cannot write here: {error.strerror}", path=file.parent) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Delete files, and folders with what is in them."""
+    for each in paths:
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
 
 
 def settle_folder(path: Path) -> None:

@@ -117,7 +117,9 @@ class Encoder(nn.Module):
         settings = read_settings(folder) or asked_settings(folder, pooling, str(name))
         with_head = "cls_head" if settings.pooling == "cls" and settings.head_activation else None
         if pooling not in (None, settings.pooling, with_head):
-            raise InputError(f"model '{name}' pools by {settings.pooling}, not {pooling}")
+            raise InputError(
+                f"model '{name}' pools by {settings.pooling}, not {pooling}: --pooling {with_head or settings.pooling}, or another model"
+            )
         settings = replace(
             settings,
             max_length=max_length or settings.max_length,
@@ -246,10 +248,11 @@ class Encoder(nn.Module):
     ) -> NDArray[np.float32]:
         """N texts → (N, D) float32 embeddings in the caller's order, dropout off.
 
-        Texts are run in order of their length, in batches of at most ``TOKENS_PER_BATCH`` tokens, or of one text that is longer.
+        Texts are run in order of their length, in batches of at most ``TOKENS_PER_BATCH`` tokens, or of one text that is longer; in
+        smaller ones from then on where a batch does not fit into the device's memory.
 
         Raises:
-            InputError: the model gives an embedding that is not finite.
+            InputError: the model gives an embedding that is not finite, or not even one text fits.
         """
         if isinstance(texts, str):
             raise TypeError("encode takes a list of texts, got one string")
@@ -263,10 +266,19 @@ class Encoder(nn.Module):
             for start, tokens in self._windows(texts, titles, role):
                 cut += tokens.num_truncated
                 order, parts = tokens.longest_first(), []
-                for batch in tokens.select(order).to(self.device).split(limit):
-                    parts.append(
-                        self(batch)
-                    )  # (n, D), where the device is: a GPU is asked for no result before the window's end
+                waiting = deque(tokens.select(order).to(self.device).split(limit))
+                while waiting:
+                    batch = waiting.popleft()
+                    embeddings = self._embed_if_it_fits(batch)
+                    if embeddings is None:
+                        limit = len(batch.ids) // 2
+                        logger.warning(
+                            "%s: memory is short: %d tokens at a time from here on", self.name, limit
+                        )
+                        waiting = deque(part for each in (batch, *waiting) for part in each.split(limit))
+                        continue
+                    # they stay on the device: a GPU is asked for no result before the window's end
+                    parts.append(embeddings)
                     advance(len(batch))
                 result[start + order.numpy()] = torch.cat(parts).cpu().numpy()
         if not np.isfinite(result).all():
@@ -279,6 +291,18 @@ class Encoder(nn.Module):
                 len(texts),
             )
         return result
+
+    def _embed_if_it_fits(self, tokens: Tokens) -> Tensor | None:
+        """The forward; None: the memory of the device does not suffice, and there are several texts."""
+        try:
+            embeddings: Tensor = self(tokens)
+        except torch.OutOfMemoryError as error:
+            if len(tokens) == 1:
+                raise InputError(
+                    f"a text of {len(tokens.ids)} tokens does not fit into the memory of {self.device}"
+                ) from error
+            return None
+        return embeddings
 
     def _windows(
         self, texts: Sequence[str], titles: Sequence[str] | None, role: TextRole | None

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
-from retriever.encoding.attention import PACKED, Packing
+from retriever.encoding.attention import PACKED, Packing, group_sizes
 from retriever.encoding.hugging_face import quiet_transformers
 from retriever.encoding.tokens import Tokens
 from retriever.errors import InputError
@@ -17,6 +17,11 @@ logger = logging.getLogger(__name__)
 
 ROUND_TO = 64
 """On a CPU oneDNN compiles, and keeps, a kernel for each number of tokens: rounded up there are few of them."""
+
+
+WORTH_A_FORWARD = 8192
+"""Tokens of padding for whose sake a GPU runs a padded batch in several forwards: it starts the kernels of one in the time in which it
+computes some thousand tokens. Reckoned, not measured."""
 
 
 def position_ids(tokens: Tokens) -> Tensor:
@@ -58,7 +63,25 @@ def packed_states(
 
 
 def padded_states(transformer: PreTrainedModel, tokens: Tokens, *, all_layers: bool) -> Sequence[Tensor]:
-    """Hidden states of a batch that runs padded, (S, H) each: the padding's states are left out."""
+    """Hidden states of a batch that runs padded, (S, H) each: texts of like length together, the padding's states left out."""
+    order = tokens.longest_first()
+    lengths = tokens.lengths[order].tolist()
+    sizes = group_sizes(lengths)
+    padding = len(tokens) * lengths[0] - len(tokens.ids)
+    if len(sizes) == 1 or (tokens.ids.device.type == "cuda" and padding < WORTH_A_FORWARD):
+        return _of_one_rectangle(transformer, tokens, all_layers=all_layers)
+    in_order = tokens.select(order)
+    groups = [
+        _of_one_rectangle(transformer, in_order.select(rows), all_layers=all_layers)
+        for rows in torch.arange(len(tokens)).split(sizes)
+    ]
+    starts = in_order.offsets[:-1][torch.argsort(order)]  # (N,) where each text begins in the order of length
+    back = torch.repeat_interleave(starts - tokens.offsets[:-1], tokens.lengths)  # (S,)
+    back = (back + torch.arange(len(back))).to(tokens.ids.device)
+    return [torch.cat(layer).index_select(0, back) for layer in zip(*groups, strict=True)]
+
+
+def _of_one_rectangle(transformer: PreTrainedModel, tokens: Tokens, *, all_layers: bool) -> Sequence[Tensor]:
     ids, mask = tokens.padded(getattr(transformer.config, "pad_token_id", None) or 0)  # (N, L)
     output = transformer(input_ids=ids, attention_mask=mask.long(), output_hidden_states=all_layers)
     states = output.hidden_states if all_layers else [output.last_hidden_state]

@@ -101,10 +101,8 @@ def judging_settings(config: EvalRetrievalConfig | EvalRankingsConfig) -> dict[s
 
 def precision_of(config: SearchedIndexConfig, *modes: str | None) -> str | None:
     """In which numbers the questions are encoded; None where no model searches."""
-    from retriever.encoding.device import (
-        choose_device,
-        choose_precision,
-    )  # loads torch, which rankings do without
+    # loads torch, which rankings do without
+    from retriever.encoding.device import choose_device, choose_precision
 
     if not {"dense", "hybrid"} & set(modes):
         return None

@@ -68,6 +68,30 @@ KINDS: dict[str, Kind] = {
         "have the question of an earlier row and another positive",
         "If all of them answer it, one row with all positives says so; else the question is ambiguous, and better dropped.",
     ),
+    "no_words": Kind(
+        "warning",
+        "rows",
+        "have digits alone for a text: a label or an id in the wrong place?",
+        "Check which column or key holds the text.",
+    ),
+    "quotes_of_csv": Kind(
+        "warning",
+        "rows",
+        "have a text in the quotes of csv files, which are letters in a .tsv",
+        "Write the file without such quotes, or with commas and the name .csv.",
+    ),
+    "title_longer_than_text": Kind(
+        "warning",
+        "rows",
+        "have a positive whose title is a paragraph, longer than its text",
+        "Check whether title and text are swapped.",
+    ),
+    "others_for_hard": Kind(
+        "warning",
+        "rows",
+        "have no hard negatives, so that their other (random) ones take the place, as in DPR",
+        "Mine hard negatives with ctl mine; or is a key misspelt?",
+    ),
     "empty_positive": Kind(
         "error", "positives", "have no text", "Drop them: there is nothing in them to find."
     ),

@@ -19,6 +19,9 @@ Record = TypeVar("Record", DprExample, SimcseExample)
 ALWAYS_ASKED = 100
 """Questions at the beginning whose answers are looked for whatever the sample."""
 
+PARAGRAPH = 100
+"""Characters of which no title has more."""
+
 WORTH_SAYING = 0.001
 """Share below which training does not warn: so few rows change nothing."""
 
@@ -105,6 +108,13 @@ class DprCheck(QuickCheck[DprExample]):
         positives = [hash(each.text or each.title) for each in example.positives]
         negatives = [hash(each.text or each.title) for each in example.trained_negatives]
         self.pairs.add(key(example.query.text), positives, negatives)
+        first = example.positives[0]
+        if is_number(example.query.text) or is_number(first.text):
+            self._found("no_words", partial(_asked, example, first))
+        if len(first.title) > max(PARAGRAPH, len(first.text)):
+            self._found("title_longer_than_text", partial(excerpt, first.title))
+        if example.other_negatives and not example.hard_negatives:
+            self._found("others_for_hard", partial(_asked, example, first))
         for each in example.positives:
             if not each.text or each.text.isspace():
                 self._found("empty_positive", partial(_asked, example, each))
@@ -137,6 +147,11 @@ class SimcseCheck(QuickCheck[SimcseExample]):
     def see(self, example: SimcseExample) -> None:
         """Look at one example."""
         anchor = key(example.anchor)
+        texts = [example.anchor, *([] if example.positive is None else [example.positive])]
+        if any(map(is_number, texts)):
+            self._found("no_words", partial(excerpt, " → ".join(texts)))
+        if any(each[:1] == each[-1:] == '"' and '""' in each[1:-1] for each in texts):
+            self._found("quotes_of_csv", partial(excerpt, " → ".join(texts)))
         if example.positive is None:
             self.pairs.add(anchor, (anchor,), ())
             return
@@ -149,6 +164,11 @@ class SimcseCheck(QuickCheck[SimcseExample]):
         # as in training, the anchor itself is no negative of its own
         known = (positive, anchor) if positive != anchor else (positive,)
         self.pairs.add(anchor, known, [each for each in negatives if each != anchor])
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is digits alone."""
+    return text.strip().isdecimal()
 
 
 def key(text: str) -> int:

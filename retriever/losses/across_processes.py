@@ -28,7 +28,7 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401  (PyTorch's context)
         """The gradient of this process's rows, from every process's loss."""
-        total = gradient.contiguous()
+        total = gradient.clone(memory_format=torch.contiguous_format)  # autograd's own may be shared
         dist.all_reduce(total)
         return total[dist.get_rank()]
 

@@ -15,6 +15,9 @@ from retriever.choices import Similarity
 from retriever.losses.embedding_batch import EmbeddingBatch, Objective
 from retriever.losses.similarity import similarity_matrix
 
+FEW = 8
+"""Known positives of an anchor, at most, that are compared one by one; more are looked up, which makes a GPU wait."""
+
 BLOCK = 2**22
 """Scores held at a time. Beyond, they are made again in the backward, row by row: B × C grows with the square of the batch."""
 
@@ -96,19 +99,21 @@ def _sum_over(
     similarity: Similarity,
 ) -> Tensor:
     """The loss of some of the anchors, not yet a mean; ``own`` is K where an anchor's own hard negatives are weighted, else 0."""
-    logits = similarity_matrix(anchor[rows].float(), candidates, similarity) / temperature  # (rows, C)
+    logits = similarity_matrix(anchor[rows], candidates, similarity) / temperature  # (rows, C)
+    target = torch.arange(rows.start, rows.stop, device=logits.device)
     if own:
-        logits = logits + _own_hard_negatives(len(anchor), own, rows, candidates) * math.log(own_weight)
+        logits = logits + _own_hard_negatives(target, len(anchor), own, len(candidates)) * math.log(
+            own_weight
+        )
     if exclude is not None:  # after scaling: −inf divided by a temperature has no gradient
         logits = logits.masked_fill(exclude[rows], float("-inf"))
-    target = torch.arange(rows.start, rows.stop, device=logits.device)
     return cross_entropy(logits, target, reduction="sum")
 
 
-def _own_hard_negatives(size: int, num_hard: int, rows: slice, candidates: Tensor) -> Tensor:
-    """(rows, C): 1 where the candidate is one of the anchor's own hard negatives."""
-    own = torch.eye(size, device=candidates.device)[rows].repeat_interleave(num_hard, dim=1)  # (rows, B·K)
-    return torch.nn.functional.pad(own, (size, len(candidates) - size - size * num_hard))
+def _own_hard_negatives(anchors: Tensor, size: int, num_hard: int, num_candidates: int) -> Tensor:
+    """(rows,) numbers of anchors → (rows, C) bool: the candidate is one of the anchor's own hard negatives."""
+    place = torch.arange(num_candidates, device=anchors.device) - size  # from 0 among the hard negatives
+    return place // num_hard == anchors[:, None]
 
 
 def exclusion_mask(positive_id: Tensor, known_positive_id: Tensor, candidate_id: Tensor) -> Tensor:
@@ -124,13 +129,27 @@ def exclusion_mask(positive_id: Tensor, known_positive_id: Tensor, candidate_id:
     """
     size = len(positive_id)
     exclude = (positive_id[:, None] == candidate_id) | (candidate_id == -1)  # (B, C)
-    for (
-        known
-    ) in known_positive_id.T:  # one at a time: all at once they would take P times the memory of the scores
-        exclude |= known[:, None] == candidate_id
+    if known_positive_id.shape[1] <= FEW:
+        for known in known_positive_id.T:  # all at once they would take P times the memory of the scores
+            exclude |= known[:, None] == candidate_id
+    else:
+        exclude[_occurrences(known_positive_id, candidate_id)] = True
     own = torch.arange(size, device=exclude.device)
     exclude[own, own] = False
     return exclude
+
+
+def _occurrences(known: Tensor, candidate_id: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, P) ids, -1 padded → row and candidate of each place where one of the row's ids stands among the (C,) candidates'."""
+    rows, columns = (known != -1).nonzero(as_tuple=True)
+    in_order, place = candidate_id.sort()
+    wanted = known[rows, columns]
+    first = torch.searchsorted(in_order, wanted)
+    count = torch.searchsorted(in_order, wanted, right=True) - first
+    rows, first, count = (each[count > 0] for each in (rows, first, count))
+    ends = count.cumsum(0)
+    nth = torch.arange(int(count.sum()), device=count.device) - (ends - count).repeat_interleave(count)
+    return rows.repeat_interleave(count), place[first.repeat_interleave(count) + nth]
 
 
 def info_nce_of_batch(

@@ -11,14 +11,17 @@ Metrics = Sequence[Mapping[str, Any]]
 LOSS, DEV, BEST = "loss", "dev", "best"
 TITLES = {
     LOSS: "loss",
+    "auxiliary_loss": "loss of masked language modelling",
     "in_batch_accuracy": "in-batch accuracy",
     "alignment": "alignment of positive pairs",
     "uniformity": "uniformity",
     "mean_cosine": "mean cosine of random pairs",
     "embedding_std": "standard deviation of embeddings",
+    "duplicate_positives": "share of duplicate positives",
     "gradient_norm": "gradient norm",
     "learning_rate": "learning rate",
     "examples_per_second": "examples per second",
+    "tokens_per_second": "tokens per second",
     "peak_memory_bytes": "peak memory, GiB",
 }
 """Key of a metric → title of its panel, in the order of the panels; the dev metric comes after the loss."""

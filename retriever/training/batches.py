@@ -94,14 +94,16 @@ class Ragged:
         lists = torch.repeat_interleave(torch.arange(len(self.lengths)), self.lengths)
         return Ragged(self.rows[torch.argsort(lists + keys)], self.offsets)
 
-    def take(self, lists: Tensor, count: int, turn: int) -> Tensor:
+    def take(self, lists: Tensor, count: int, turn: int | Tensor) -> Tensor:
         """(B, count): the next ``count`` rows of each of B lists, going round; -1 where a list has fewer.
 
-        Turn 0 takes the first ``count``, turn 1 the next, and so on: no row comes twice before each has come once.
+        Turn 0 takes the first ``count``, turn 1 the next, and so on: no row comes twice before each has come once. Of a tensor,
+        (B,), each list has its own turn.
         """
         lengths = self.lengths[lists][:, None]  # (B, 1)
         place = torch.arange(count)
-        source = self.offsets[:-1][lists][:, None] + (turn * count + place) % lengths.clamp(min=1)
+        begin = torch.as_tensor(turn).reshape(-1, 1) * count  # (B or 1, 1)
+        source = self.offsets[:-1][lists][:, None] + (begin + place) % lengths.clamp(min=1)
         there = place < lengths  # (B, count)
         taken = self.rows[source.where(there, 0)] if len(self.rows) else torch.zeros(there.shape).long()
         return taken.where(there, EMPTY)
@@ -141,13 +143,10 @@ class TrainingSet:
         for tokens in (self.anchors, self.passages):
             for part in (tokens.ids, tokens.offsets):
                 digest.update(part.numpy().data)
-        negatives = (self.hard_negatives, self.other_negatives)
-        for part in (
-            self.anchor,
-            self.positive,
-            *(x for each in negatives for x in (each.rows, each.offsets)),
-        ):
+        lists = (self.known_positives, self.hard_negatives, self.other_negatives)
+        for part in (self.anchor, self.positive, *(x for each in lists for x in (each.rows, each.offsets))):
             digest.update(part.numpy().data)
+        digest.update(repr(list(self.parts)).encode())
         return digest.hexdigest()
 
 
@@ -219,7 +218,7 @@ class Sampler:
                 raise InputError(
                     f"{size} training examples{place} do not fill one batch of {self.step_size}{of}: lower --batch-size"
                 )
-        self._drawn: tuple[int, Tensor, Tensor] | None = None
+        self._drawn: tuple[int, Tensor, Tensor, Tensor] | None = None
 
     @property
     def step_size(self) -> int:
@@ -231,9 +230,11 @@ class Sampler:
         epoch, place = divmod(step, self.steps_per_epoch)
         if self._drawn is None or self._drawn[0] != epoch:
             self._drawn = (epoch, *self._draw(epoch))
-        _, order, shifts = self._drawn
-        rows = order[place].reshape(self.world_size, self.batch_size)[self.rank]  # (B,)
-        found, ids = self.examples, self._negative_ids(rows, epoch, shifts)
+        _, order, turns, shifts = self._drawn
+        rows, turn = (
+            each[place].reshape(self.world_size, self.batch_size)[self.rank] for each in (order, turns)
+        )  # (B,) each
+        found, ids = self.examples, self._negative_ids(rows, turn, shifts)
         return TokenBatch(
             anchor=found.anchors.select(found.anchor[rows]),
             positive=found.passages.select(found.positive[rows]),
@@ -243,30 +244,43 @@ class Sampler:
             known_positive_id=found.known_positives.padded(found.anchor[rows]),
         )
 
-    def _draw(self, epoch: int) -> tuple[Tensor, Tensor]:
-        """Rows of each batch of an epoch, (steps, W·B), and one shift for each gold negative, (G,)."""
+    def _draw(self, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows of each batch of an epoch and their turns, (steps, W·B) each, and a shift for each gold negative, (G,).
+
+        Each part is gone through in one random order after another, whatever its rate: an epoch goes on where the one before
+        stopped. A row's turn is the number of its order.
+        """
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        batches = []
-        for start, size, count in self._parts:
-            rounds = [torch.randperm(size, generator=generator) for _ in range(-(-count // size))]
-            full = count // self.step_size * self.step_size
-            batches.append(torch.cat(rounds)[:full].reshape(-1, self.step_size) + start)
-        order = torch.cat(batches)
+        batches, turns = [], []
+        for part, (start, size, count) in enumerate(self._parts):
+            places = epoch * count + torch.arange(count // self.step_size * self.step_size)
+            turn = places // size
+            begin, end = int(turn[0]), int(turn[-1]) + 1
+            rounds = torch.stack([self._order(part, number) for number in range(begin, end)])
+            batches.append((rounds[turn - begin, places % size] + start).reshape(-1, self.step_size))
+            turns.append(turn.reshape(-1, self.step_size))
+        order, turn = torch.cat(batches), torch.cat(turns)
         if len(batches) > 1:
-            order = order[torch.randperm(len(order), generator=generator)]
+            mixed = torch.randperm(len(order), generator=generator)
+            order, turn = order[mixed], turn[mixed]
         others = max(1, len(self.examples) - 1)
         first = torch.randint(others, (1,), generator=generator)
-        return order, 1 + (first + torch.arange(self.negatives.gold)) % others
+        return order, turn, 1 + (first + torch.arange(self.negatives.gold)) % others
 
-    def _negative_ids(self, rows: Tensor, epoch: int, gold_shifts: Tensor) -> Tensor | None:
-        """(B, K): the hard, other and gold negatives of the examples at these rows."""
+    def _order(self, part: int, number: int) -> Tensor:
+        """(size,) one of the random orders in which a part is gone through."""
+        seed = (self.seed * 1_000_003 + number) ^ (part << 48)
+        return torch.randperm(self._parts[part][1], generator=torch.Generator().manual_seed(seed))
+
+    def _negative_ids(self, rows: Tensor, turn: Tensor, gold_shifts: Tensor) -> Tensor | None:
+        """(B, K): the hard, other and gold negatives of the examples at these rows, the next of each by its turn, (B,)."""
         wanted, count = self.negatives, len(self.examples)
         if not wanted.total:
             return None
         return torch.cat(
             [
-                self._hard.take(rows, wanted.hard, epoch),
-                self._other.take(rows, wanted.other, epoch),
+                self._hard.take(rows, wanted.hard, turn),
+                self._other.take(rows, wanted.other, turn),
                 self.examples.positive[(rows[:, None] + gold_shifts) % count],
             ],
             dim=1,

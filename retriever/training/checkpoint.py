@@ -17,7 +17,7 @@ from retriever.data.files import read_json, without_nan, write_json
 from retriever.data.folders import replaced_folder, surviving_folder
 from retriever.errors import InputError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 WEIGHTS, OPTIMIZER, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
 
 
@@ -81,12 +81,7 @@ def load_checkpoint(
     if not isinstance(values, dict) or values.get("format_version") != FORMAT_VERSION:
         raise InputError(f"expected a checkpoint of format version {FORMAT_VERSION}", path=folder / STATE)
     try:
-        for name, now in circumstances.items():
-            if (before := values["circumstances"][name]) != now:
-                raise InputError(
-                    f"the run began with {name} {before}, this is {now}: its batches or its arithmetic would be others",
-                    path=folder,
-                )
+        require_same(values["circumstances"], circumstances, folder)
         _load_weights(module, load_file(folder / WEIGHTS), folder / WEIGHTS)
         _load_optimizer(module, optimizer, load_file(folder / OPTIMIZER))
         best, chunk_tokens = values["best"], values["chunk_tokens"]
@@ -100,6 +95,17 @@ def load_checkpoint(
         if isinstance(error, InputError):
             raise
         raise InputError(f"the checkpoint cannot be read ({error})", path=folder) from error
+
+
+def require_same(before: Mapping[str, object], now: Mapping[str, object], path: Path) -> None:
+    """InputError unless the circumstances of a run are those in which it began."""
+    for name, value in now.items():
+        if before.get(name) != value:
+            raise InputError(
+                f"the run began with {name} {before.get(name)}, this is {value}: its batches, arithmetic or judgements would be others; "
+                "begin anew with another --output, or put back what it was",
+                path=path,
+            )
 
 
 def _weights(module: nn.Module) -> dict[str, Tensor]:

@@ -3,18 +3,24 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
 import torch
+from torch import Tensor, nn
 
+from retriever.encoding.masked_language_model import MaskedLanguageModel
+from retriever.encoding.tokens import Tokens
+from retriever.losses.info_nce import BLOCK
 from retriever.training.batches import TokenBatch
 from retriever.training.embedder import Embedder
 
 logger = logging.getLogger(__name__)
 
-PROBED_TOKENS = 1024
-"""Enough for the part that grows with the tokens to outweigh the rest."""
+PROBED_TOKENS = 2048
+"""Of the larger of two forwards, which a CPU takes a second for."""
 
 USABLE = 0.6
 """Share of the free memory that graphs may take: what is live only for a moment, and fragments, need the rest."""
@@ -23,24 +29,38 @@ SMALLEST = 256
 """Less than this in a chunk wastes the device."""
 
 
-def largest_chunk(embedder: Embedder, batch: TokenBatch, *, free_bytes: int | None = None) -> int | None:
+def largest_chunk(
+    embedder: Embedder,
+    batch: TokenBatch,
+    *,
+    masked: MaskedLanguageModel | None = None,
+    processes: int = 1,
+    free_bytes: int | None = None,
+) -> int | None:
     """The largest number of tokens whose graph fits, rounded down to a multiple of 256; None: a batch fits as a whole.
 
-    What a graph keeps is counted, not tried out: the bytes of the tensors that one small forward saves for its backward. They grow
-    with the tokens.
+    What a graph keeps is counted, not tried out: the bytes of the tensors that two small forwards save for their backward. Some
+    grow with the tokens; others, the weights' copies in bf16, are there whatever their number.
 
     Args:
         embedder: in training mode or not; it is run in training mode, and left as it was.
         batch: an ordinary batch of the run.
+        masked: runs the same chunks for the auxiliary loss, and keeps more for each token; None: there is no such loss.
+        processes: W, whose candidates come together in the loss.
         free_bytes: memory that is free; None: asked of the device.
     """
     device = embedder.model.query.device
-    needed = saved_bytes_per_token(embedder, batch)
-    trained = sum(each.numel() * each.element_size() for each in embedder.parameters() if each.requires_grad)
+    constant, needed = graph_bytes(embedder, batch, masked)
+    module = nn.ModuleList([embedder, *([] if masked is None else [masked])])
+    trained = sum(each.numel() * each.element_size() for each in module.parameters() if each.requires_grad)
     free = free_memory(device) if free_bytes is None else free_bytes
-    candidates = sum(map(len, batch.texts[1:]))
-    scores = 4 * 5 * len(batch) * candidates  # of the loss: they grow with the batch, not with the chunk
-    usable = USABLE * (free - 3 * trained - scores)  # gradients and AdamW's two moments are still to come
+    pairs = processes * len(batch) * sum(map(len, batch.texts[1:]))
+    loss = (
+        5 * 4 * min(pairs, BLOCK) + 3 * pairs
+    )  # scores of a block of rows, and masks of all: not of the chunk alone
+    usable = USABLE * (
+        free - 3 * trained - constant - loss
+    )  # gradients and AdamW's two moments are still to come
     found = int(usable / needed) // SMALLEST * SMALLEST
     if found >= 1.5 * batch.num_tokens:  # batches differ in length
         return None
@@ -49,11 +69,31 @@ def largest_chunk(embedder: Embedder, batch: TokenBatch, *, free_bytes: int | No
     return max(SMALLEST, found)
 
 
-def saved_bytes_per_token(embedder: Embedder, batch: TokenBatch) -> float:
-    """Bytes that the graph of one forward keeps for each token; parameters, which are there anyway, do not count."""
+def graph_bytes(
+    embedder: Embedder, batch: TokenBatch, masked: MaskedLanguageModel | None = None
+) -> tuple[float, float]:
+    """Bytes that the graph of a forward keeps whatever it embeds, and those for each token, by two forwards of different size.
+
+    Parameters, which are there anyway, do not count.
+    """
     encoder, tokens = max(embedder.inputs(batch), key=lambda each: int(each[1].lengths.max()))
-    probe = next(tokens.select(tokens.longest_first()).split(PROBED_TOKENS))
-    parameters = {each.untyped_storage().data_ptr() for each in embedder.parameters()}
+    large = next(tokens.select(tokens.longest_first()).split(PROBED_TOKENS))
+    small = large.select(range((len(large) + 1) // 2))
+    module, forward = (encoder, encoder) if masked is None else (masked, partial(_masked_loss, masked))
+    most = _saved_bytes(module, forward, large)
+    if len(large) == 1:
+        return 0.0, most / len(large.ids)
+    needed = (most - _saved_bytes(module, forward, small)) / (len(large.ids) - len(small.ids))
+    return max(0.0, most - needed * len(large.ids)), needed
+
+
+def _masked_loss(masked: MaskedLanguageModel, tokens: Tokens) -> Tensor:
+    return masked.loss_sum(*masked.mask(tokens, torch.Generator().manual_seed(0)))
+
+
+def _saved_bytes(module: nn.Module, forward: Callable[[Tokens], Tensor], tokens: Tokens) -> int:
+    """Bytes that a module's forward in training mode saves for its backward."""
+    parameters = {each.untyped_storage().data_ptr() for each in module.parameters()}
     kept: dict[int, int] = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
@@ -62,13 +102,14 @@ def saved_bytes_per_token(embedder: Embedder, batch: TokenBatch) -> float:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    was_training = embedder.training
-    embedder.train()
-    with torch.random.fork_rng(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        embedding = encoder(probe)
-    embedder.train(was_training)
-    del embedding
-    return sum(kept.values()) / len(probe.ids)
+    was_training = module.training
+    module.train()
+    device = next(module.parameters()).device
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(gpus), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        forward(tokens)
+    module.train(was_training)
+    return sum(kept.values())
 
 
 def free_memory(device: torch.device) -> int:
@@ -86,9 +127,12 @@ def container_memory() -> int:
     """Bytes that are left of what Linux allows the container, as far as it says; psutil sees the whole machine."""
     group = Path("/sys/fs/cgroup")
     try:
-        limit, used = (
-            (group / name).read_text(encoding="ascii").strip() for name in ("memory.max", "memory.current")
+        limit, used, details = (
+            (group / f"memory.{name}").read_text(encoding="ascii") for name in ("max", "current", "stat")
         )
-        return int(limit) - int(used)
-    except (OSError, ValueError):  # no such files, or "max": no limit
+        files = dict(line.split() for line in details.splitlines())[
+            "inactive_file"
+        ]  # given up when asked for
+        return int(limit) - int(used) + int(files)
+    except (OSError, ValueError, KeyError):  # no such files, or "max": no limit
         return sys.maxsize

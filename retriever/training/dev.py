@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from retriever.config.groups import OptimConfig
 from retriever.config.results import INTERVALS
 from retriever.data.hashes import add_text
-from retriever.data.sts import read_sts_task
+from retriever.data.sts import read_sts_task, task_sha256
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.evaluation.average_rank import evaluate_ranks
 from retriever.evaluation.results import Evaluation, require_task_name
@@ -39,10 +39,12 @@ class DevData(Protocol):
     Attributes:
         metric: the one that decides which model is kept.
         logged: the metrics that are logged on the way.
+        sha256: of the content.
     """
 
     metric: str
     logged: tuple[str, ...]
+    sha256: str
 
     def judge(self, model: DualEncoder) -> Judged:
         """Evaluate a model."""
@@ -81,7 +83,7 @@ class StsDev:
         require_scorable(task, path)
         # a folder's own name is that of its test data
         self.task = replace(task, name=f"{task.name}-dev") if path.is_dir() else task
-        self.path = path
+        self.path, self.sha256 = path, task_sha256(task)
         require_task_name(self.task.name)
 
     def judge(self, model: DualEncoder) -> Judged:
@@ -123,6 +125,7 @@ class PoolDev:
         self.path, self.pool, self.temperature = path, pool, temperature
         self.positives = [[row[each.title, each.text] for each in one.positives] for one in examples]
         self.questions = [each.query.text for each in examples]
+        self.sha256 = self._sha256()
         self.name = Path(path.stem).stem
         require_task_name(self.name)
         logger.info("dev: %d questions against a fixed pool of %d passages", len(self.questions), len(pool))
@@ -153,12 +156,15 @@ class PoolDev:
             "precision": model.query.precision,
             "intervals": INTERVALS,
         }
+        data = {"path": str(self.path), "sha256": self.sha256, "questions": len(self.questions)}
+        return Evaluation(suite="dev_pool", task=self.name, policy=policy, model=facts, data=data)
+
+    def _sha256(self) -> str:
         digest = sha256()
         for text in chain(self.questions, (text for each in self.pool for text in (each.title, each.text))):
             add_text(digest, text)
         digest.update(repr(self.positives).encode())
-        data = {"path": str(self.path), "sha256": digest.hexdigest(), "questions": len(self.questions)}
-        return Evaluation(suite="dev_pool", task=self.name, policy=policy, model=facts, data=data)
+        return digest.hexdigest()
 
 
 def dev_pool(examples: Sequence[DprExample], corpus: Mapping[str, Passage], size: int) -> list[Passage]:
@@ -167,6 +173,10 @@ def dev_pool(examples: Sequence[DprExample], corpus: Mapping[str, Passage], size
     Hard negatives come first, the first of each question before the second of any; then the corpus in its order. The same for any number of processes: DPR's own pool grows with each.
     """
     pool = {(each.title, each.text): each for example in examples for each in example.positives}
+    if len(pool) > size:
+        logger.warning(
+            "the dev pool holds all %d positives, more than the %d passages asked for", len(pool), size
+        )
     by_turn = chain.from_iterable(zip_longest(*(each.hard_negatives for each in examples)))
     for passage in chain(by_turn, corpus.values()):
         if len(pool) >= size:

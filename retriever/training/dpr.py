@@ -2,7 +2,7 @@
 
 import logging
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -11,8 +11,10 @@ import torch
 
 from retriever.choices import Similarity
 from retriever.config.training import TrainDprConfig
-from retriever.data.corpus import read_passage_table
-from retriever.data.dpr import locate_dpr_examples, read_dpr_examples
+from retriever.data.beir import BeirFolder
+from retriever.data.corpus import read_passages
+from retriever.data.dpr import locate_dpr_examples, read_dpr_examples, read_named_positives
+from retriever.data.hub import at_split
 from retriever.encoding.dual_encoder import DualEncoder, half, require_role
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.locate import locate_model
@@ -21,10 +23,11 @@ from retriever.inspection.rows import DprCheck
 from retriever.losses.info_nce import info_nce_objective
 from retriever.protocols import Progress, no_progress
 from retriever.records import DprExample, Passage
+from retriever.search.mine_corpus import known_of
 from retriever.training.batches import Negatives, Ragged, TrainingSet, as_tensor
 from retriever.training.dev import PoolDev, dev_pool
 from retriever.training.load import load_for_training
-from retriever.training.mined import no_trace_unless_begun, with_hard_negatives
+from retriever.training.mined import with_hard_negatives
 from retriever.training.recipe import Recipe, Surroundings, run_recipe
 from retriever.training.seeds import train_with_each_seed
 from retriever.training.token_table import TokenTable
@@ -59,22 +62,30 @@ def train_dpr(
     Raises:
         InputError: anything wrong with the files, the model or the settings; nothing is written then.
     """
-    if config.train_rate and len(config.train_rate) != len(config.train):
-        raise InputError(
-            f"train_rate must be given once a --train file: {len(config.train_rate)} rates for {len(config.train)} files"
-        )
     return train_with_each_seed(config, _train, progress=progress, on_run_directory=on_run_directory)
 
 
 def _train(config: TrainDprConfig, surroundings: Surroundings) -> Path:
     """One run."""
-    for model in (config.model, config.passage_model):
-        if model is not None:
-            locate_model(model)  # wrong names and dev data are told before the mining
-    corpus = None if config.passages is None else read_passage_table(config.passages)
-    dev = None if config.dev is None else list(read_dpr_examples(config.dev, corpus, split="dev"))
-    with no_trace_unless_begun(surroundings.output):
-        return _train_on(config, surroundings, with_hard_negatives(config, surroundings), corpus, dev)
+    for name in (config.model, config.passage_model):
+        if name is not None:
+            locate_model(name)
+    corpus = _needed_passages(config)
+    for file in config.train:
+        known_of(file)  # one that is not there is told before the model is loaded
+    dev_examples = None if config.dev is None else list(read_dpr_examples(config.dev, corpus, split="dev"))
+    torch.manual_seed(config.seed)
+    model = _load(config, surroundings.processes.device)
+    dev = None
+    if dev_examples is not None and config.dev is not None:
+        others = corpus
+        if others is None and config.dev.is_dir():
+            others = _passages_of(BeirFolder.find(config.dev, "dev").corpus, set(), config.dev_pool_size)
+        pool = dev_pool(dev_examples, others or {}, config.dev_pool_size)
+        temperature = _temperature(config, model.query.settings.similarity)
+        dev = PoolDev(config.dev, dev_examples, pool, temperature)
+    train = with_hard_negatives(config, surroundings)
+    return _train_on(config, surroundings, train, corpus, model, dev)
 
 
 def _train_on(
@@ -82,24 +93,15 @@ def _train_on(
     surroundings: Surroundings,
     train: Sequence[Path],
     corpus: Mapping[str, Passage] | None,
-    dev_examples: Sequence[DprExample] | None,
+    model: DualEncoder,
+    dev: PoolDev | None,
 ) -> Path:
     """One run, on these files."""
     check = DprCheck(sampled=ANSWERS_SAMPLED)
     files = [check.watch(file, locate_dpr_examples(file, corpus)) for file in train]
-    firsts = [
-        next(examples) for examples in files
-    ]  # a file that is not there is an error before the model is loaded
-    torch.manual_seed(config.seed)
-    model = _load(config, surroundings.processes.device)
     similarity = model.query.settings.similarity
-    temperature = config.temperature or DEFAULT_TEMPERATURE[similarity]
-    dev = None
-    if dev_examples is not None and config.dev is not None:
-        pool = dev_pool(dev_examples, corpus or {}, config.dev_pool_size)
-        dev = PoolDev(config.dev, dev_examples, pool, temperature)
     training_set = dpr_training_set(
-        [chain([first], rest) for first, rest in zip(firsts, files, strict=True)],
+        files,
         model,
         keep_hard=config.num_hard_negatives > 0,
         keep_other=config.num_other_negatives > 0,
@@ -110,13 +112,41 @@ def _train_on(
         training_set=training_set,
         negatives=_negatives(config, training_set),
         rates=config.train_rate,
-        objective=info_nce_objective(temperature=temperature, similarity=similarity),
+        objective=info_nce_objective(temperature=_temperature(config, similarity), similarity=similarity),
         similarity=similarity,
         dev=dev,
         files={"train": train, "passages": config.passages, "dev": config.dev},
         warnings=check.warnings(),
     )
     return run_recipe(config, recipe, surroundings)
+
+
+def _temperature(config: TrainDprConfig, similarity: Similarity) -> float:
+    return config.temperature or DEFAULT_TEMPERATURE[similarity]
+
+
+def _needed_passages(config: TrainDprConfig) -> dict[str, Passage] | None:
+    """Of ``--passages`` what questions name, and what may fill the dev pool."""
+    if config.passages is None:
+        return None
+    files = [at_split(each, "train") for each in config.train if not each.is_dir()]
+    if config.dev is not None and not config.dev.is_dir():
+        files.append(at_split(config.dev, "dev"))
+    named = set(chain.from_iterable(map(read_named_positives, files)))
+    return _passages_of(config.passages, named, 0 if config.dev is None else config.dev_pool_size)
+
+
+def _passages_of(corpus: Path, named: Set[str], count: int) -> dict[str, Passage]:
+    """The named passages, and the first ones until ``count`` of these differ, in file order: a corpus may be larger than memory."""
+    found: dict[str, Passage] = {}
+    different: set[tuple[str, str]] = set()
+    for each in read_passages(corpus):
+        if len(different) < count:
+            different.add((each.title, each.text))
+            found[each.id] = each
+        elif each.id in named:
+            found[each.id] = each
+    return found
 
 
 def _negatives(config: TrainDprConfig, training_set: TrainingSet) -> Negatives:
@@ -131,6 +161,11 @@ def _negatives(config: TrainDprConfig, training_set: TrainingSet) -> Negatives:
             logger.warning(
                 "no question has more than %d %s negatives: training with that many%s", most, kind, MINE[kind]
             )
+    others = len(training_set) - 1
+    if config.num_gold_negatives > others:
+        raise InputError(
+            f"num_gold_negatives must be at most {others}, the number of other questions, got {config.num_gold_negatives}"
+        )
     return Negatives(
         hard=min(asked["hard"], there["hard"]),
         other=min(asked["other"], there["other"]),
@@ -148,7 +183,7 @@ def _load(config: TrainDprConfig, device: str) -> DualEncoder:
             name,
             pooling=config.pooling,
             plain_similarity="dot",
-            max_length=config.passage_max_length,
+            max_length=max(config.passage_max_length, config.query_max_length),
             device=device,
             precision=config.precision,
         )
@@ -157,7 +192,8 @@ def _load(config: TrainDprConfig, device: str) -> DualEncoder:
             encoder.settings,
             similarity=similarity,
             normalize=similarity == "cosine",
-            query_max_length=min(config.query_max_length, encoder.settings.max_length),
+            max_length=config.passage_max_length,
+            query_max_length=config.query_max_length,
             passage_format=config.passage_format,
             prompts={**encoder.settings.prompts, **prompts},
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from retriever.choices import Precision
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.evaluation.results import write_model, write_results
-from retriever.training.checkpoint import Best, State
+from retriever.training.checkpoint import Best
 from retriever.training.dev import DevData
 from retriever.training.run_directory import RunDirectory
 
@@ -19,7 +19,7 @@ TOLERANCE = 1e-3
 
 def finish(
     run: RunDirectory,
-    state: State,
+    steps: int,
     dev: DevData | None,
     *,
     device: str,
@@ -30,19 +30,20 @@ def finish(
 
     Args:
         run: the run directory, its model saved.
-        state: where training ended.
+        steps: where training ended.
         dev: the dev data, if there are any.
         device: where to evaluate.
         precision: as in training.
         facts: further keys of results.json.
     """
-    best = state.best
+    saved = run.saved_best()
+    best = saved if saved is not None and saved.metrics else None
     model = DualEncoder.load(run.path, device=device, precision=precision)
     about = {"name": str(run.path), "fingerprint": model.fingerprint, "description": model.describe()}
     kept: dict[str, int | str] = (
         {"kept": "last"} if best is None else {"kept": "best", "best_step": best.step}
     )
-    facts = {**facts, "steps": state.step, **kept}
+    facts = {**facts, "steps": steps, **kept}
     if dev is None:
         write_model(run.path, about, facts)
     else:

@@ -98,8 +98,8 @@ class Warnings:
         if metrics["duplicate_positives"] > MANY_DUPLICATES:
             self._say(
                 "duplicates",
-                f"{metrics['duplicate_positives']:.0%} of the positives occur more than once in a batch, so that many anchors "
-                "have fewer negatives than the batch size says: remove duplicates from the training data",
+                f"{metrics['duplicate_positives']:.0%} of the positives occur more than once in a batch, so that many anchors have "
+                "fewer negatives than the batch size says: the training data repeat them, or name them as negatives of others",
                 step,
             )
 

@@ -21,8 +21,6 @@ logger = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 600
 """A checkpoint is written after as long, however few steps that is."""
 
-LARGER_IS_BETTER = {name: larger_is_better(name) for name in ("spearman_all", "average_rank")}
-
 
 @dataclass(frozen=True)
 class DevEvaluation:
@@ -30,7 +28,7 @@ class DevEvaluation:
 
     Attributes:
         evaluate: → metrics.
-        metric: the one that decides; its direction is in ``LARGER_IS_BETTER``.
+        metric: the one that decides; its direction is that of ``larger_is_better``.
         every: steps between evaluations.
         patience: training ends after this many evaluations without a better one; None: never.
     """
@@ -46,7 +44,7 @@ class DevEvaluation:
         if math.isnan(value) or old is None:
             return not math.isnan(value)
         before = old.metrics[self.metric]
-        return value > before if LARGER_IS_BETTER[self.metric] else value < before
+        return value > before if larger_is_better(self.metric) else value < before
 
 
 class Checkpoints:
@@ -159,16 +157,20 @@ def _judge(
     def judge() -> None:
         new = Best(state.step, dev.evaluate())
         better = dev.better(new, state.best)
-        # a run that was killed after its best evaluation comes to it again, with that model saved already
-        again = not better and state.best is not None and state.best.step == state.step
-        run.log_metrics({"step": state.step, "dev": new.metrics, "best": better or again})
+        run.log_metrics({"step": state.step, "dev": new.metrics, "best": better})
         readable = ", ".join(f"{name} {value:.4g}" for name, value in new.metrics.items())
-        logger.info("step %d: dev %s%s", state.step, readable, ", best so far" if better or again else "")
-        if better:
+        logger.info("step %d: dev %s%s", state.step, readable, ", best so far" if better else "")
+        state.evaluations_since_best = 0 if better else state.evaluations_since_best + 1
+        if not better:
+            return
+        state.best = new
+        saved = run.saved_best()  # before a kill, perhaps, and better: this run comes to it again, or never
+        if saved is None or not saved.metrics or not dev.better(saved, new):
             run.save_model(save, new)
-            state.best = new
-        found = better or (state.best is not None and state.best.step >= state.step)
-        state.evaluations_since_best = 0 if found else state.evaluations_since_best + 1
+        elif saved.step <= state.step:
+            logger.info(
+                "the model of step %d, saved before the run was killed, is better and stays", saved.step
+            )
 
     training.processes.on_main(judge)
     state.evaluations_since_best = training.processes.from_main(state.evaluations_since_best)

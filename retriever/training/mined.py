@@ -2,20 +2,20 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from retriever.config.mining import MineConfig
 from retriever.config.training import TrainDprConfig
+from retriever.data.beir import BeirFolder
 from retriever.data.files import file_sha256, read_json, write_json
-from retriever.errors import InputError
 from retriever.search.mine_corpus import known_of, mine_corpus
 from retriever.training.recipe import Surroundings
+from retriever.training.run_directory import MINED
 
 logger = logging.getLogger(__name__)
 
-FOLDER, CACHE = "mined", "cache"
+CACHE = "cache"
 NUM_MINED = 30
 """Hard negatives a question, of which each epoch draws others; DPR's files hold 30 to 50 of BM25's."""
 
@@ -28,36 +28,51 @@ def with_hard_negatives(config: TrainDprConfig, surroundings: Surroundings) -> l
     Raises:
         InputError: a file or line that is wrong.
     """
-    if not config.mine or config.passages is None or config.num_hard_negatives == 0:
+    if not config.mine or config.num_hard_negatives == 0:
         return list(config.train)
-    folder = (surroundings.first_seed or surroundings.output) / FOLDER
-    files = [
-        folder / f"{number}.jsonl" if known_of(each) == "positive ids" else each
+    folder = (surroundings.first_seed or surroundings.output) / MINED
+    to_mine = {
+        number: (each, folder / f"{number}.jsonl", corpus)
         for number, each in enumerate(config.train)
-    ]  # where answers alone are known, the positives would be guessed: ctl mine does that where it is asked to
-    surroundings.processes.on_main(lambda: _mine(config, files, folder, surroundings))
-    return files
+        if (corpus := _corpus_of(each, config)) is not None
+    }
+    surroundings.processes.on_main(lambda: _mine(config, list(to_mine.values()), folder, surroundings))
+    return [to_mine[number][1] if number in to_mine else each for number, each in enumerate(config.train)]
 
 
-def _mine(config: TrainDprConfig, files: list[Path], folder: Path, surroundings: Surroundings) -> None:
-    """Write what is not there yet."""
-    for questions, file in zip(config.train, files, strict=True):
-        if questions == file:
-            continue
+def _corpus_of(questions: Path, config: TrainDprConfig) -> Path | None:
+    """Where to mine for these questions: in the corpus of their BEIR folder, or in ``--passages``.
+
+    None: they bring passages, or their positives would be guessed from answers, which ``ctl mine`` does where it is asked to.
+    """
+    if questions.is_dir():
+        return BeirFolder.find(questions, "train").corpus
+    return config.passages if config.passages and known_of(questions) == "positive ids" else None
+
+
+def _mine(
+    config: TrainDprConfig,
+    to_mine: Sequence[tuple[Path, Path, Path]],
+    folder: Path,
+    surroundings: Surroundings,
+) -> None:
+    """Write what is not there yet, of each (questions, output, corpus)."""
+    for questions, file, corpus in to_mine:
         folder.mkdir(parents=True, exist_ok=True)
+        surroundings.keep_settings()
         mine = MineConfig(
             questions=questions,
-            passages=config.passages,
+            passages=corpus,
             output=file,
             num_hard_negatives=max(NUM_MINED, config.num_hard_negatives),
             cache=folder / CACHE,
         )
         made_of = {
-            **{name: str(value) for name, value in mine.to_json().items()},
+            **{name: str(value) for name, value in mine.to_json().items() if name not in ("output", "cache")},
             **{
                 str(each): file_sha256(each)
-                for each in (questions, config.passages)
-                if each and each.is_file()
+                for each in (corpus, *sorted(questions.rglob("*") if questions.is_dir() else [questions]))
+                if each.is_file()
             },
         }
         if file.exists() and read_json(file.with_suffix(".json")) == made_of:
@@ -69,15 +84,3 @@ def _mine(config: TrainDprConfig, files: list[Path], folder: Path, surroundings:
         report = mine_corpus(mine, progress=surroundings.progress)
         logger.info("%d hard negatives for %d questions: %s", report.kept, report.questions, file)
     shutil.rmtree(folder / CACHE, ignore_errors=True)
-
-
-@contextmanager
-def no_trace_unless_begun(run: Path) -> Iterator[None]:
-    """Remove what was mined when the training cannot begin, so that the folder is free for the next attempt."""
-    made_here = not run.exists()
-    try:
-        yield
-    except InputError:
-        if not (run / "config.json").exists():
-            shutil.rmtree(run if made_here else run / FOLDER, ignore_errors=True)
-        raise

@@ -135,6 +135,8 @@ class Monitor:
         from_step, from_time = self._timed_from
         per_step = (time.perf_counter() - from_time) / (step - from_step)
         left = self.training.total_steps - step
+        if not left:
+            return
         evaluations = self.evaluation_seconds
         logger.info(
             "%s a step: the %d steps that are left will take about %s%s; peak memory so far %.1f GB",

@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from retriever.encoding.device import choose_device
 from retriever.errors import InputError
 
 PATIENCE = timedelta(hours=6)
@@ -41,7 +42,7 @@ class Processes:
         """Join the processes that ``torchrun`` started, one GPU each where there are GPUs; else be the only one.
 
         Raises:
-            InputError: one GPU is named for several processes.
+            InputError: one GPU is named for several processes, or a device that is not there.
         """
         if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls(0, 1, device)
@@ -49,6 +50,8 @@ class Processes:
             raise InputError(
                 f"--device {device} is one GPU for several processes: leave it out, and each takes its own"
             )
+        if device != "auto":
+            choose_device(device)
         from accelerate import PartialState  # half a second, and only several processes need it
 
         begun = dist.is_initialized()
@@ -99,7 +102,7 @@ class Processes:
         for gradients in by_type.values():
             flat = torch.cat([each.flatten() for each in gradients])
             dist.all_reduce(flat)
-            means = (flat / self.count).split([each.numel() for each in gradients])
+            means = flat.div_(self.count).split([each.numel() for each in gradients])
             for gradient, mean in zip(gradients, means, strict=True):
                 gradient.copy_(mean.view_as(gradient))
 

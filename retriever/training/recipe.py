@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from retriever.choices import Similarity
@@ -26,7 +25,7 @@ from retriever.training.chunk_size import largest_chunk
 from retriever.training.dev import DevData, dev_evaluation
 from retriever.training.embedder import Embedder
 from retriever.training.finish import finish
-from retriever.training.loop import Checkpoints, DevEvaluation, fit
+from retriever.training.loop import Checkpoints, fit
 from retriever.training.masked_language_model import MaskedLanguageModelLoss
 from retriever.training.optimizer import linear_schedule, make_optimizer
 from retriever.training.processes import Processes
@@ -83,6 +82,7 @@ class Surroundings:
         progress: opens progress displays.
         on_run_directory: called with the run directory once it exists.
         first_seed: of several seeds, the run of the first one, once it is there.
+        keep_settings: writes what ``--resume`` needs, where something is to be kept before the training begins.
     """
 
     output: Path
@@ -90,6 +90,7 @@ class Surroundings:
     progress: Progress = no_progress
     on_run_directory: Callable[[Path], None] = lambda path: None
     first_seed: Path | None = None
+    keep_settings: Callable[[], None] = lambda: None
 
 
 def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) -> Path:
@@ -105,11 +106,15 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
         "processes": processes.count,
         "precision": query.precision,
         "training data": recipe.training_set.fingerprint[:16],
+        "dev data": None if recipe.dev is None else recipe.dev.sha256[:16],
     }
     dev = None if recipe.dev is None else dev_evaluation(recipe.dev, recipe.model, config)
     found = load_checkpoint(run.checkpoint, training.module, training.optimizer, circumstances)
+    if found is None:
+        run.require_same(circumstances)
     state = _begin(processes, found)
-    training = replace(training, chunk_tokens=_chunk_tokens(config.chunk_tokens, training, state))
+    chunk_tokens = _chunk_tokens(config.chunk_tokens, training, state, recipe.masked_language_model)
+    training = replace(training, chunk_tokens=chunk_tokens)
     environment = {
         "device": str(query.device),
         "seed": config.seed,
@@ -126,7 +131,7 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
         )
         logger.info("%s from %s", recipe.name, recipe.model.describe())
         announce(training, recipe.training_set, recipe.negatives, recipe.warnings)
-        processes.on_main(lambda: _go_on(run, state, recipe, dev, resumed=found is not None))
+        processes.on_main(lambda: _go_on(run, state, recipe, resumed=found is not None))
         fit(
             training,
             state,
@@ -141,7 +146,7 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
         processes.on_main(
             lambda: finish(
                 run,
-                state,
+                state.step,
                 recipe.dev,
                 device=str(query.device),
                 precision=query.precision,
@@ -159,8 +164,6 @@ def _model_sources(config: OptimConfig) -> dict[str, str]:
 
 def _training(config: OptimConfig, recipe: Recipe, processes: Processes) -> Training:
     """What takes the steps, at the first of them; in chunks or not is still open."""
-    if recipe.model.query.device.type == "cuda":
-        torch.set_float32_matmul_precision("high")  # TF32 for what is not in bf16
     sampler = Sampler(
         recipe.training_set,
         batch_size=config.batch_size,
@@ -220,7 +223,9 @@ def _begin(processes: Processes, found: State | None) -> State:
     return state
 
 
-def _chunk_tokens(asked: str | None, training: Training, state: State) -> int | None:
+def _chunk_tokens(
+    asked: str | None, training: Training, state: State, masked: MaskedLanguageModel | None
+) -> int | None:
     """The number that ``--chunk-tokens`` stands for; None: batches go through the encoder whole.
 
     What ``auto`` found when the run began holds when it goes on: other chunks would have other dropout masks.
@@ -230,7 +235,8 @@ def _chunk_tokens(asked: str | None, training: Training, state: State) -> int | 
         return None if asked is None else int(asked)
     if state.chunk_tokens is None:
         batch = training.sampler.batch(state.step)
-        found = training.processes.least(largest_chunk(training.embedder, batch) or WHOLE)
+        chunk = largest_chunk(training.embedder, batch, masked=masked, processes=training.processes.count)
+        found = training.processes.least(chunk or WHOLE)
         state.chunk_tokens = found
     if state.chunk_tokens == WHOLE:
         logger.info("--chunk-tokens auto: a whole batch fits")
@@ -246,7 +252,7 @@ def _open(
     surroundings: Surroundings,
     at_end: ExitStack,
 ) -> None:
-    """Trackers first: one that does not start leaves no run directory."""
+    """Trackers first: one that does not start leaves no run that was begun."""
     run.trackers = open_trackers(config.report_to, run.path, config.to_json())
     for tracker in run.trackers:
         at_end.callback(tracker.finish)
@@ -254,10 +260,8 @@ def _open(
     surroundings.on_run_directory(run.path)
 
 
-def _go_on(
-    run: RunDirectory, state: State, recipe: Recipe, dev: DevEvaluation | None, *, resumed: bool
-) -> None:
-    """Bring the run's files to the step that training goes on from; a best model that was saved after it stays the best."""
+def _go_on(run: RunDirectory, state: State, recipe: Recipe, *, resumed: bool) -> None:
+    """Bring the metrics to the step that training goes on from."""
     if resumed:
         logger.info("going on after step %d", state.step)
         run.forget_metrics_after(state.step)
@@ -266,6 +270,3 @@ def _go_on(
             logger.info("the run was killed before its first checkpoint: it begins again")
             run.forget_metrics_after(-1)
         run.log_metrics(facts_of(recipe.training_set))
-    saved = run.saved_best()
-    if dev is not None and saved is not None and saved.metrics and dev.better(saved, state.best):
-        state.best = saved

@@ -22,7 +22,7 @@ from retriever.data.files import (
 from retriever.data.folders import replaced_folder, settle_folder, surviving_folder
 from retriever.data.metrics import METRICS_FILE
 from retriever.errors import InputError
-from retriever.training.checkpoint import Best
+from retriever.training.checkpoint import Best, require_same
 from retriever.training.trackers import Tracker
 from retriever.versions import installed
 
@@ -38,7 +38,16 @@ MAY_DIFFER = {"output", "device", "report_to", "checkpoint_every", "chunk_tokens
 """Settings that a resumed run may have other than at its start. Only other chunks change bits: they draw other dropout masks."""
 
 
-BEFORE_THE_CONFIG = {"environment.json", "log.txt", "tensorboard", "wandb", "mined"}
+LOCK = ".training.lock"
+"""Held by the process that writes the run directory, so that a second one that goes on with the run is refused."""
+
+MINED = "mined"
+"""The folder of the hard negatives that were mined before the training."""
+
+ENVIRONMENT_FILE = "environment.json"
+"""Written when the training begins, after ``config.json``: without it there has been no step, and nothing is held to it."""
+
+BEFORE_THE_CONFIG = {LOCK, MINED, "log.txt", "tensorboard", "wandb"}
 """What a run that was killed at its very start may have left."""
 
 
@@ -46,7 +55,7 @@ class RunDirectory:
     """Writes a run directory; see the README for its files.
 
     Args:
-        path: the directory, made by ``start``.
+        path: the directory.
         writes: whether anything is written; of several processes only the main one writes.
     """
 
@@ -55,7 +64,7 @@ class RunDirectory:
         self.trackers: Sequence[Tracker] = ()
 
     def start(self, *, config: Mapping[str, object], environment: Mapping[str, object]) -> None:
-        """Make the directory, with ``config.json`` to repeat the run and ``environment.json``; one that was begun goes on.
+        """Write ``config.json``, to repeat the run, and ``environment.json`` into the directory; a run that was begun goes on.
 
         Args:
             config: the whole resolved config.
@@ -63,17 +72,22 @@ class RunDirectory:
         """
         if not self.writes:
             return
-        begun = self.path / "environment.json"
         environment = {**environment, **_environment()}
-        if (self.path / "config.json").exists():
-            first = read_json(begun)
+        if is_begun(self.path):
+            first = read_json(self.path / ENVIRONMENT_FILE)
             if isinstance(first, dict):
-                write_json(begun, {**first, "resumed": [*first.get("resumed", []), environment]})
+                resumed = [*first.get("resumed", []), environment]
+                write_json(self.path / ENVIRONMENT_FILE, {**first, "resumed": resumed})
             settle_folder(self.path / "model")
             return
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_json(begun, environment)
-        write_json(self.path / "config.json", dict(config))
+        write_json(self.path / "config.json", dict(config))  # first: with it --resume finds its way
+        write_json(self.path / ENVIRONMENT_FILE, environment)
+
+    def require_same(self, circumstances: Mapping[str, object]) -> None:
+        """InputError if a run that was begun here, and killed before its first checkpoint, began in other circumstances."""
+        if is_begun(self.path):
+            first = read_json(self.path / ENVIRONMENT_FILE)
+            require_same(first if isinstance(first, dict) else {}, circumstances, self.path)
 
     @property
     def model(self) -> Path:
@@ -133,6 +147,16 @@ class RunDirectory:
         if self.writes:
             settle_folder(self.checkpoint)
             shutil.rmtree(self.checkpoint, ignore_errors=True)
+
+
+def is_begun(path: Path) -> bool:
+    """Whether the training of a run directory has begun; before, there may be settings and what was mined."""
+    return (path / ENVIRONMENT_FILE).exists()
+
+
+def is_empty_but_for_the_lock(path: Path) -> bool:
+    """Whether a folder is there in which nothing lies but what a killed process held it by."""
+    return path.is_dir() and {each.name for each in path.iterdir()} <= {LOCK}
 
 
 def require_resumable(path: Path, config: Mapping[str, object]) -> bool:

@@ -1,6 +1,7 @@
 """One optimiser step: a batch through the encoder, its loss, and the update."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,10 @@ from retriever.training.processes import Processes
 
 AuxiliaryBackward = Callable[[TokenBatch, int, int | None], Tensor]
 """(batch, step, chunk_tokens) → a second loss, (), whose gradient it has added to the parameters: one that needs tokens, such as MLM."""
+
+
+TF32_DEVICES = ("cuda",)
+"""Where products of fp32 numbers may be made of their first ten bits, while a step is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,18 +98,41 @@ def take_step(training: Training, step: int) -> StepResult:
     batch = training.sampler.batch(step)
     torch.manual_seed(_dropout_seed(training.seed, training.processes.rank, step))
     try:
-        loss, embeddings = _backward(training, batch)
-        auxiliary = None
-        if training.auxiliary is not None:
-            auxiliary = training.auxiliary(batch, step, training.chunk_tokens)
+        with _tensor_float_32(training.device):
+            loss, embeddings = _backward(training, batch)
+            auxiliary = None
+            if training.auxiliary is not None:
+                auxiliary = training.auxiliary(batch, step, training.chunk_tokens)
         norm = _update(training, step)
     except torch.OutOfMemoryError as error:
-        smaller = "auto" if training.chunk_tokens is None else training.chunk_tokens // 2
         raise InputError(
-            f"step {step + 1} does not fit into the memory of {training.device}: --chunk-tokens {smaller} keeps the batch and its "
-            "negatives, and embeds it in chunks that fit; with --resume, too"
+            f"step {step + 1} does not fit into the memory of {training.device}: {_smaller(training, batch)}"
         ) from error
     return StepResult(loss, auxiliary, norm, embeddings, batch)
+
+
+@contextmanager
+def _tensor_float_32(device: torch.device) -> Iterator[None]:
+    """On a GPU, TF32 inside for what is not in bf16 and not the loss's own scores; evaluation is never in it."""
+    before = torch.get_float32_matmul_precision()
+    if device.type in TF32_DEVICES:
+        torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _smaller(training: Training, batch: TokenBatch) -> str:
+    """What to do about a batch that does not fit: a number, as ``--chunk-tokens auto`` may be what failed."""
+    longest = max(int(each.lengths.max()) for each in batch.texts)
+    tried = min(batch.num_tokens, training.chunk_tokens or batch.num_tokens)
+    if tried <= longest:
+        return "not even one text at a time does; a shorter maximum length or a smaller model may"
+    return (
+        f"--chunk-tokens {max(longest, tried // 2)} keeps the batch and its negatives, and embeds it in chunks that fit; "
+        "with --resume, too"
+    )
 
 
 def _update(training: Training, step: int) -> Tensor:

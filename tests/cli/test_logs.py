@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from cli.logs import StderrHandler, configure_logs, log_to
+from cli.logs import StderrHandler, configure_logs, is_main_process, log_to
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +41,8 @@ def test_configuring_twice_shows_each_line_once(capsys):
 
 def test_of_several_processes_only_the_main_one_shows_more_than_errors(capsys, monkeypatch):
     monkeypatch.setenv("RANK", "1")
+    assert is_main_process()  # a leftover: there is no other process
+    monkeypatch.setenv("WORLD_SIZE", "2")
     configure_logs()
     logging.getLogger("retriever").info("said by the main process")
     logging.getLogger("retriever").warning("by it as well")

@@ -300,3 +300,13 @@ def test_positives_that_a_file_only_names(tmp_path):
         '{"positive_passage_id": {}}',
     ]
     assert list(read_named_positives(write(tmp_path, "a.jsonl", "\n".join(rows)))) == ["1", "2"]
+
+
+def test_a_key_that_is_nearly_one_of_ours_is_told(tmp_path, caplog):
+    passage = '[{"text": "a"}]'
+    row = f'{{"question": "q", "positive_ctxs": {passage}, "hard_negatives_ctxs": {passage}, "dataset": "nq"}}\n'
+    path = write(tmp_path, "train.jsonl", row)
+    list(read_dpr_examples(path))
+    assert caplog.messages == [
+        f"{path}: key 'hard_negatives_ctxs' is not used: is 'hard_negative_ctxs' meant?"
+    ]

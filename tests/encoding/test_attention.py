@@ -46,6 +46,26 @@ def bert() -> PreTrainedModel:
     return BertModel(BertConfig(**SIZES), add_pooling_layer=False).eval()
 
 
+def test_padded_in_groups_the_states_are_those_of_each_text_alone() -> None:
+    torch.manual_seed(0)
+    model, tokens, ran = (
+        MPNetModel(MPNetConfig(**SIZES, pad_token_id=1), add_pooling_layer=False),
+        some_tokens(),
+        [],
+    )
+    model.eval().register_forward_pre_hook(
+        lambda module, given, named: ran.append(tuple(named["input_ids"].shape)), with_kwargs=True
+    )
+    found = padded_states(model, tokens, all_layers=True)
+    assert ran == [(2, 12), (1, 7), (1, 3), (1, 2), (1, 1)]
+    for row in range(len(tokens)):
+        alone = slice(int(tokens.offsets[row]), int(tokens.offsets[row + 1]))
+        ids = tokens.ids[alone][None]
+        expected = model(input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True)
+        for layer, states in zip(found, expected.hidden_states, strict=True):
+            assert torch.allclose(layer[alone], states[0], atol=1e-5)
+
+
 @pytest.mark.parametrize("mode", get_args(PoolingMode))
 def test_packed_equals_padded_for_each_pooling_in_value_and_gradient(mode: PoolingMode) -> None:
     model, tokens, results = bert(), some_tokens(), []

@@ -132,7 +132,9 @@ def test_a_dpr_folder_declares_itself(
     assert (settings.pooling, settings.similarity, settings.normalize) == ("cls", "dot", False)
     assert (settings.passage_format, settings.role) == ("pair", "passage")
     assert (settings.max_length, settings.query_max_length) == (expected, None)
-    assert message_of(tmp_path / "dpr", pooling="mean").endswith("pools by cls, not mean")
+    assert message_of(tmp_path / "dpr", pooling="mean").endswith(
+        "pools by cls, not mean: --pooling cls, or another model"
+    )
     assert load(tmp_path / "dpr", pooling="cls").settings == settings
 
 
@@ -339,7 +341,9 @@ def test_a_simcse_checkpoint_embeds_with_its_mlp_or_without_as_asked_and_so_does
     if with_mlp:
         assert load(tmp_path / "saved", pooling="cls_head").fingerprint == encoder.fingerprint
     else:
-        assert message_of(tmp_path / "saved", pooling="cls_head").endswith("pools by cls, not cls_head")
+        assert message_of(tmp_path / "saved", pooling="cls_head").endswith(
+            "pools by cls, not cls_head: --pooling cls, or another model"
+        )
 
 
 def test_the_folders_name_decides_nothing(tmp_path: Path, tokenizer: BertTokenizer) -> None:
@@ -369,7 +373,9 @@ def test_a_head_that_is_not_there_cannot_be_asked_for(
 ) -> None:
     no_mlp = "has no MLP over [CLS] (mlp.dense, or a base model's pooler.dense): pass --pooling cls or mean"
     assert message_of(plain_folder, pooling="cls_head") == f"model '{plain_folder}' {no_mlp}"
-    assert message_of(model_folder, pooling="cls_head").endswith("pools by mean, not cls_head")
+    assert message_of(model_folder, pooling="cls_head").endswith(
+        "pools by mean, not cls_head: --pooling mean, or another model"
+    )
     folder = tmp_path / "pretrained"  # its pooler was made for next sentences, not for embeddings
     BertForPreTraining(BertConfig(vocab_size=len(tokenizer), **SIZE)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -55,6 +55,25 @@ def test_windows_do_not_change_the_embeddings(encoder: Encoder, monkeypatch: pyt
     np.testing.assert_allclose(encoder.encode(texts), expected, atol=1e-6)
 
 
+def test_a_batch_that_does_not_fit_is_run_in_parts(encoder: Encoder, monkeypatch, caplog) -> None:
+    texts = [" ".join(WORDS[start : start + 1 + start % 7]) for start in range(60)]
+    expected, real, limit, ran = encoder.encode(texts), Encoder.forward, 40, []
+
+    def forward(self: Encoder, tokens: Tokens) -> torch.Tensor:
+        ran.append(len(tokens.ids))
+        if len(tokens.ids) > limit:
+            raise torch.OutOfMemoryError
+        return real(self, tokens)
+
+    monkeypatch.setattr(Encoder, "forward", forward)
+    np.testing.assert_allclose(encoder.encode(texts), expected, atol=1e-6)
+    assert "memory is short" in caplog.messages[-1]
+    assert len([each for each in ran if each > limit]) < 5  # not every batch is tried whole
+    limit = 3
+    with pytest.raises(InputError, match=r"a text of \d+ tokens does not fit into the memory of cpu"):
+        encoder.encode(texts)
+
+
 def test_encode_equals_mean_pooling_by_hand(encoder: Encoder, plain_folder: Path) -> None:
     reference = AutoModel.from_pretrained(plain_folder, add_pooling_layer=False).eval()
     for text, found in zip(TEXTS, encoder.encode(TEXTS), strict=True):
@@ -191,7 +210,9 @@ def test_a_plain_folder_needs_a_pooling(plain_folder: Path) -> None:
 def test_a_pooling_that_contradicts_the_folder_is_refused(model_folder: Path) -> None:
     with pytest.raises(InputError) as error:
         load(model_folder, pooling="cls")
-    assert str(error.value) == f"model '{model_folder}' pools by mean, not cls"
+    assert (
+        str(error.value) == f"model '{model_folder}' pools by mean, not cls: --pooling mean, or another model"
+    )
 
 
 def test_a_length_beyond_the_position_embeddings_is_refused(model_folder: Path) -> None:

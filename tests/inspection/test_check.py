@@ -99,10 +99,33 @@ def test_other_negatives_are_looked_at_where_they_are_trained_on_as_hard_ones(tm
     train = lines(tmp_path / "train.jsonl", rows)
     findings = found(train)
     assert {name: [each.place for each in finding.examples] for name, finding in findings.items()} == {
+        "others_for_hard": [f"{train}:{line}" for line in (1, 2, 3)],
         "positive_is_hard_negative": [f"{train}:1"],
         "mojibake": [f"{train}:2"],
         "id_with_other_text": [f"{train}:3"],
     }
+
+
+def test_texts_in_the_wrong_place_are_found(tmp_path):
+    long = "a paragraph that stands where the title should and is far longer than any title of an article, which is short"
+    rows = [
+        {"question": "17", "positive_ctxs": [context("an answer")]},
+        {"question": "who?", "positive_ctxs": [context("3")]},
+        {"question": "what?", "positive_ctxs": [{"title": long, "text": "Article"}]},
+        {"question": "where in 1999?", "positive_ctxs": [{"title": "Article", "text": long}]},
+    ]
+    dpr = lines(tmp_path / "train.jsonl", rows)
+    assert {name: [each.place for each in finding.examples] for name, finding in found(dpr).items()} == {
+        "no_words": [f"{dpr}:1", f"{dpr}:2"],
+        "title_longer_than_text": [f"{dpr}:3"],
+    }
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text(
+        'sent0\tsent1\nhe said so\t"he said ""so"""\n"quoted"\tas a whole\na label\t1\n', encoding="utf-8"
+    )
+    findings = found(pairs)
+    assert [each.place for each in findings["quotes_of_csv"].examples] == [f"{pairs}:2"]
+    assert [each.place for each in findings["no_words"].examples] == [f"{pairs}:4"]
 
 
 def test_the_corpus_itself_is_looked_at(tmp_path, corpus):

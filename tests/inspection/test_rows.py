@@ -88,5 +88,5 @@ def test_training_is_warned_with_places_and_remedy():
 @pytest.mark.parametrize(("rows", "said"), [(900, 1), (1100, 0)])
 def test_training_is_not_warned_of_a_rarity(rows, said):
     check = SimcseCheck()
-    list(check.watch(FILE, enumerate(SimcseExample(f"{max(n, 1)}") for n in range(rows))))
+    list(check.watch(FILE, enumerate(SimcseExample(f"row {max(n, 1)}") for n in range(rows))))
     assert len(check.warnings()) == said

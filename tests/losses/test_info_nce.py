@@ -108,8 +108,26 @@ def test_copies_of_the_positive_other_positives_and_empty_slots_are_excluded() -
     assert torch.equal(exclusion_mask(positive_id, known, candidates), expected)
 
 
+@pytest.mark.parametrize("few", [0, 8])
+def test_many_known_positives_are_looked_up_and_few_compared_with_the_same_result(monkeypatch, few) -> None:
+    monkeypatch.setattr("retriever.losses.info_nce.FEW", few)
+    generator = torch.Generator().manual_seed(0)
+    candidates = torch.randint(-1, 12, (30,), generator=generator)  # many copies, some empty slots
+    known = torch.randint(-1, 20, (9, 7), generator=generator)
+    expected = [
+        [
+            place != row
+            and (int(each) == -1 or int(each) == int(candidates[row]) or int(each) in known[row].tolist())
+            for place, each in enumerate(candidates)
+        ]
+        for row in range(9)
+    ]
+    assert exclusion_mask(candidates[:9], known, candidates).tolist() == expected
+
+
 def test_the_objective_masks_by_the_ids_of_the_batch() -> None:
     anchor, positive, negative = rows(2, 4), rows(2, 4, seed=1), rows(2, 2, 4, seed=2)
+    extra = rows(4, 4, seed=3)
     batch = EmbeddingBatch(
         anchor=anchor,
         positive=positive,
@@ -117,9 +135,14 @@ def test_the_objective_masks_by_the_ids_of_the_batch() -> None:
         known_positive_id=torch.tensor([[1, 3], [2, -1]]),
         hard_negative=negative,
         hard_negative_id=torch.tensor([[4, -1], [3, 5]]),
+        extra_negative=extra,
+        extra_negative_id=torch.tensor(
+            [2, 3, 6, -1]
+        ),  # of another process: a copy, a known positive, a stranger
     )
     kept = {0: [positive[0], positive[1], negative[0, 0], negative[1, 1]], 1: [positive[1], positive[0]]}
-    kept[1] += [negative[0, 0], negative[1, 0], negative[1, 1]]
+    kept[0] += [extra[0], extra[2]]
+    kept[1] += [negative[0, 0], negative[1, 0], negative[1, 1], extra[1], extra[2]]
     losses = []
     for i, candidates in kept.items():
         denominator = sum(math.exp(dot(anchor[i], each)) for each in candidates)

@@ -41,7 +41,7 @@ def test_without_a_best_evaluation_nothing_is_marked():
 
 
 def test_panels_come_in_order_and_only_for_what_has_numbers():
-    run = [*RUN, {"step": 50, "alignment": None, "tokens_per_second": 5.0, "uniformity": "text"}]
+    run = [*RUN, {"step": 50, "alignment": None, "epoch": 5.0, "uniformity": "text"}]
     panels = panels_of({"a": run})
     assert list(panels) == ["loss", "dev spearman_all", "learning rate", "peak memory, GiB"]
 

@@ -130,6 +130,50 @@ def test_with_rates_each_batch_is_of_one_part_and_parts_come_as_often_as_asked(e
     assert counts == [4, 1]
 
 
+def hard_negatives_by_positive(drawn: Sampler, *, epochs: int) -> dict[int, list[int]]:
+    taken: dict[int, list[int]] = {}
+    for step in range(epochs * drawn.steps_per_epoch):
+        batch = drawn.batch(step)
+        for positive, (hard,) in zip(
+            batch.positive_id.tolist(), batch.hard_negative_id.tolist(), strict=True
+        ):
+            taken.setdefault(positive, []).append(hard)
+    return taken
+
+
+def test_a_part_gone_through_several_times_an_epoch_takes_other_negatives_each_time(encoder: Encoder) -> None:
+    found = replace(training_set(encoder), parts=[4, 6])
+    drawn = sampler(found, batch_size=4, rates=[2.0, 1.0])
+    taken = hard_negatives_by_positive(drawn, epochs=2)
+    for row in range(4):
+        own = taken[int(found.positive[row])]
+        assert len(own) == 4
+        assert sorted(own) == sorted(2 * hard_negatives_of(found, row))
+        assert own[0] != own[1] and own[2] != own[3]
+
+
+def test_a_fractional_rate_goes_through_a_part_evenly_and_skips_no_negative(encoder: Encoder) -> None:
+    found = replace(training_set(encoder), parts=[8, 2])
+    drawn = sampler(found, batch_size=2, rates=[1.5, 1.0])
+    taken = hard_negatives_by_positive(drawn, epochs=4)
+    for row in range(8):
+        own = taken[int(found.positive[row])]
+        assert len(own) == 6  # 1.5 times in each of four epochs
+        assert sorted(own) == sorted(3 * hard_negatives_of(found, row))
+
+
+def test_the_fingerprint_is_of_all_that_makes_a_batch(encoder: Encoder) -> None:
+    found = training_set(encoder)
+    others = [
+        replace(found, parts=[4, 6]),
+        replace(found, known_positives=Ragged.of([[row, row + 1] for row in range(len(found.anchors))])),
+        replace(found, hard_negatives=found.other_negatives),
+        replace(found, positive=found.positive.flip(0)),
+    ]
+    assert replace(found).fingerprint == found.fingerprint
+    assert len({found.fingerprint, *(each.fingerprint for each in others)}) == 5
+
+
 def test_a_part_that_fills_no_batch_is_an_error_and_not_left_out(encoder: Encoder) -> None:
     found = replace(training_set(encoder), parts=[8, 2])
     with pytest.raises(InputError) as error:

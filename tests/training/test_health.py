@@ -103,7 +103,7 @@ def test_a_healthy_run_is_not_warned(caplog) -> None:
             {"duplicate_positives": 0.25},
             False,
             "25% of the positives occur more than once in a batch, so that many anchors have fewer negatives than the batch "
-            "size says: remove duplicates from the training data",
+            "size says: the training data repeat them, or name them as negatives of others",
         ),
     ],
     ids=["zero loss", "collapse", "uniformity", "duplicates"],

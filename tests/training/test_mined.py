@@ -1,6 +1,7 @@
 """Training questions without hard negatives: they are mined first, kept in the run, and used again when it is resumed."""
 
 import json
+import logging
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,20 @@ def config(tmp_path, model_folder):
     )
 
 
+AFTER_THE_MINING = "retriever.training.dpr.run_recipe"
+
+
+def kill_at(place, config, monkeypatch):
+    """Train until a function is called; what ends it there no ``except`` for wrong input catches."""
+
+    def kill(*given, **named):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(place, kill)
+        train_dpr(config)
+
+
 def test_questions_without_negatives_are_mined_and_the_file_stays_in_the_run(config):
     run = train_dpr(config)
     examples = list(read_dpr_examples(run / "mined" / "0.jsonl"))
@@ -73,6 +88,29 @@ def test_files_that_bring_passages_train_as_they_are(config, tmp_path):
     assert sorted(each.name for each in (run / "mined").iterdir()) == ["1.json", "1.jsonl"]
 
 
+def test_a_beir_folder_is_mined_in_its_own_corpus_which_fills_the_dev_pool_too(config, tmp_path, caplog):
+    folder = tmp_path / "beir"
+    (folder / "qrels").mkdir(parents=True)
+    pairs = [(thing, action) for thing in THINGS for action in ACTIONS]
+    rows = {
+        "corpus": [
+            {"_id": f"p{n}", "title": "", "text": f"the {a} {b} in the park"}
+            for n, (a, b) in enumerate(pairs)
+        ],
+        "queries": [{"_id": f"q{n}", "text": f"which {a} {b} ?"} for n, (a, b) in enumerate(pairs)],
+    }
+    for name, objects in rows.items():
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in objects))
+    for split, numbers in (("train", range(24)), ("dev", range(24, 32))):
+        judged = "".join(f"q{n}\tp{n}\t1\n" for n in numbers)
+        (folder / "qrels" / f"{split}.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}")
+    with caplog.at_level(logging.INFO, "retriever"):
+        run = train_dpr(replace(config, train=(folder,), dev=folder, passages=None))
+    examples = list(read_dpr_examples(run / "mined" / "0.jsonl"))
+    assert len(examples) == 24 and all(each.hard_negatives for each in examples)
+    assert "dev: 8 questions against a fixed pool of 32 passages" in caplog.text
+
+
 def test_a_training_that_cannot_begin_leaves_nothing(config, tmp_path):
     with pytest.raises(InputError, match="do not fill one batch of 64"):
         train_dpr(replace(config, batch_size=64))
@@ -84,12 +122,7 @@ def test_a_training_that_cannot_begin_leaves_nothing(config, tmp_path):
 
 
 def test_what_was_mined_for_other_questions_is_mined_again(config, monkeypatch, tmp_path):
-    def kill(*given, **named):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("retriever.training.dpr.run_recipe", kill)
-        train_dpr(config)
+    kill_at(AFTER_THE_MINING, config, monkeypatch)
     lines = (tmp_path / "questions.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "questions.jsonl").write_text("".join(lines[:16]))
     run = train_dpr(replace(config, resume=True))
@@ -130,16 +163,50 @@ def test_a_wrong_model_is_told_before_the_mining(config, monkeypatch):
         train_dpr(replace(config, model="./nowhere"))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"device": "cuda:77"}, "device 'cuda:77' is not there"),
+        ({"passage_max_length": 9999}, "max length 9999"),
+    ],
+)
+def test_what_the_model_cannot_do_is_told_before_the_mining(config, monkeypatch, wrong, told):
+    monkeypatch.setattr(mined, "mine_corpus", lambda *given, **named: pytest.fail("mined"))
+    with pytest.raises(InputError, match=told):
+        train_dpr(replace(config, **wrong))
+
+
+@pytest.mark.parametrize("seeds", [None, "3,4"])
+def test_a_run_killed_in_the_mining_can_be_resumed_from_the_shell(config, monkeypatch, seeds):
+    """``--resume --output RUN`` finds the settings there, and nothing else has to be given again."""
+    kill_at("retriever.training.mined.mine_corpus", replace(config, seeds=seeds), monkeypatch)
+    run = train_dpr(TrainDprConfig.resolve({"output": config.output, "resume": True}))
+    assert (run / "results.json").is_file()
+    first = run if seeds is None else run / "seed-3"
+    assert (first / "mined" / "0.jsonl").is_file()
+
+
+@pytest.mark.parametrize("seeds", [None, "3,4"])
+@pytest.mark.parametrize("there", [True, False])
+def test_an_error_after_the_mining_leaves_what_there_was(config, tmp_path, seeds, there):
+    if there:
+        config.output.mkdir()
+    with pytest.raises(InputError, match="do not fill one batch of 64"):
+        train_dpr(replace(config, batch_size=64, seeds=seeds))
+    assert config.output.exists() == there
+    assert not there or list(config.output.iterdir()) == []
+
+
+def test_a_run_that_was_moved_uses_what_was_mined(config, monkeypatch, tmp_path):
+    kill_at(AFTER_THE_MINING, config, monkeypatch)
+    config.output.rename(tmp_path / "moved")
+    monkeypatch.setattr(mined, "mine_corpus", lambda *given, **named: pytest.fail("mined again"))
+    run = train_dpr(replace(config, output=tmp_path / "moved", resume=True))
+    assert (run / "results.json").is_file()
+
+
 def test_a_run_killed_after_the_mining_goes_on_with_what_was_mined(config, monkeypatch):
-    class Killed(BaseException):
-        pass
-
-    def kill(*given, **named):
-        raise Killed
-
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr("retriever.training.dpr.run_recipe", kill)
-        train_dpr(config)
+    kill_at(AFTER_THE_MINING, config, monkeypatch)
     before = (config.output / "mined" / "0.jsonl").read_bytes()
     monkeypatch.setattr(mined, "mine_corpus", lambda *given, **named: pytest.fail("mined again"))
     run = train_dpr(replace(config, resume=True))

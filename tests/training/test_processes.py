@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,16 +38,19 @@ def gradient(plain_folder: Path, *, chunk_tokens: int | None, rank: int, world_s
     embedder = Embedder(DualEncoder(tiny_encoder(plain_folder, settings, dropout=0.0))).train()
     examples = triplets(WORDS, 12)
     examples[1] = examples[0]  # the other process has the same positive: it is no negative there either
+    examples[2] = replace(examples[2], hard_negatives=examples[2].hard_negatives[:1])  # an empty slot
     found = simcse_training_set(examples, embedder.model.query, max_length=16)
     sampler = Sampler(
         found,
         batch_size=12 // world_size,
-        seed=3,
+        seed=6,
         negatives=Negatives(hard=2),
         rank=rank,
         world_size=world_size,
     )
     batch = sampler.batch(0)
+    copies = int((batch.positive_id == found.positive[0]).sum())
+    assert copies == 2 // world_size  # of two processes each holds one
     objective = OBJECTIVE if world_size == 1 else across_processes(OBJECTIVE)
     if chunk_tokens is None:
         objective(embedder(batch)).backward()
@@ -115,6 +119,15 @@ def test_the_gradient_of_two_processes_is_that_of_one(found, plain_folder, way) 
 
 def environment_of(rank: str) -> dict[str, str]:
     return {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2"}
+
+
+def test_a_gpu_that_is_not_there_is_not_replaced_by_the_cpu(monkeypatch) -> None:
+    for name, value in environment_of("1").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(InputError) as error:
+        Processes.start("cuda")
+    assert str(error.value) == "device 'cuda' is not there: PyTorch sees 0 CUDA devices"
 
 
 def test_one_gpu_cannot_be_named_for_several_processes(monkeypatch) -> None:

@@ -344,6 +344,52 @@ def test_dprs_two_published_encoders_train_on_as_two(plain_folder: Path, tmp_pat
     assert "embeds questions only: name the passages' encoder with --passage-model" in str(error.value)
 
 
+def test_questions_may_be_longer_than_passages(plain_folder: Path, tmp_path: Path) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    lengths = {"query_max_length": 30, "passage_max_length": 10}
+    run = train_dpr(dpr(train, tmp_path / "run", plain_folder, max_steps=1, batch_size=16, **lengths))
+    model = DualEncoder.load(run, device="cpu", precision="fp32")
+    words = " ".join(["cat"] * 40)
+    assert model.tokenize_queries([words]).lengths.tolist() == [30]
+    assert model.tokenize_passages([Passage("1", words)]).lengths.tolist() == [10]
+
+
+def test_of_a_corpus_only_what_is_needed_is_kept(plain_folder: Path, tmp_path: Path, monkeypatch) -> None:
+    """Named positives, wherever they stand, and the first different passages for the dev pool."""
+    passages = [{"id": str(n), "text": f"cat {n // 2}"} for n in range(100)]  # each text twice
+    questions = [{"question": f"who {n} ?", "positive_passage_id": str(n)} for n in (90, 60, 3)]
+    for name, rows in (("passages", passages), ("train", questions), ("dev", questions[1:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    kept = []
+
+    def stop(examples: object, corpus: dict[str, Passage], size: int) -> None:
+        kept.extend(corpus)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("retriever.training.dpr.dev_pool", stop)
+    files = {"passages": tmp_path / "passages.jsonl", "dev": tmp_path / "dev.jsonl"}
+    with pytest.raises(KeyboardInterrupt):
+        train_dpr(dpr(tmp_path / "train.jsonl", tmp_path / "run", plain_folder, dev_pool_size=5, **files))
+    assert kept == [*map(str, range(9)), "60", "90"]
+
+
+def test_more_gold_negatives_than_there_are_questions_are_refused(plain_folder: Path, tmp_path: Path) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    with pytest.raises(InputError) as error:
+        train_dpr(dpr(train, tmp_path / "run", plain_folder, batch_size=16, num_gold_negatives=32))
+    assert str(error.value) == "num_gold_negatives must be at most 31, the number of other questions, got 32"
+
+
+def test_a_run_of_the_other_command_is_called_so(plain_folder: Path, tmp_path: Path) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    run = train_dpr(dpr(train, tmp_path / "run", plain_folder, batch_size=16, max_steps=1))
+    with pytest.raises(InputError) as error:
+        TrainSimcseConfig.resolve({"output": run, "resume": True})
+    assert str(error.value) == (
+        f"{run}: holds a run of another command: its settings have dev_pool_size, which this one does not know"
+    )
+
+
 def test_rates_are_given_once_a_file(plain_folder: Path, tmp_path: Path) -> None:
     train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
     with pytest.raises(InputError) as error:

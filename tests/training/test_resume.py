@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,9 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from retriever.config.training import TrainDprConfig, TrainSimcseConfig
+from retriever.encoding.encoder import Encoder
+from retriever.encoding.tokens import Tokens
 from retriever.errors import InputError
 from retriever.evaluation.results import read_results
 from retriever.training import checkpoint, finish, loop, recipe, run_directory
@@ -117,6 +122,23 @@ def test_the_weights_are_those_of_the_run_that_was_not_killed(
     assert results[0] == results[1]
     assert len(json.loads((run / "environment.json").read_text())["resumed"]) == 3
     assert not (run / "last").exists()  # done: nothing to go on with
+
+
+@pytest.mark.parametrize("checkpoint_every", [3, 100])
+def test_a_best_model_newer_than_the_checkpoint_is_found_again(
+    train, dev, plain_folder, tmp_path, checkpoint_every
+) -> None:
+    """Evaluations that come again are called the best where they were, and patience counts as it did."""
+    options = {"dev": dev, "checkpoint_every": checkpoint_every, "eval_every": 1, "patience": 4}
+    train_simcse(config_of(train, tmp_path / "whole", plain_folder, **options))
+    best = [step for step, *_, is_best in steps_of(tmp_path / "whole") if is_best]
+    assert len(best) > 2 and best[-1] == 4
+    run = tmp_path / "killed"
+    with pytest.raises(Killed):
+        train_simcse(config_of(train, run, plain_folder, **options), progress=killed_after(5))
+    train_simcse(config_of(train, run, plain_folder, resume=True, **options))
+    assert steps_of(run) == steps_of(tmp_path / "whole")
+    assert (run / "model" / WEIGHTS).read_bytes() == (tmp_path / "whole" / "model" / WEIGHTS).read_bytes()
 
 
 @pytest.mark.parametrize("patience", [None, 1])
@@ -361,11 +383,11 @@ def test_a_process_that_is_killed_for_real_goes_on_from_the_command_line(
 def test_chunks_that_were_found_stay_when_the_run_goes_on(train, plain_folder, tmp_path, monkeypatch) -> None:
     """How much memory is free is another matter then; other chunks would draw other dropout masks."""
     options = {"chunk_tokens": "auto"}
-    monkeypatch.setattr(recipe, "largest_chunk", lambda *_: 40)
+    monkeypatch.setattr(recipe, "largest_chunk", lambda *_, **__: 40)
     train_simcse(config_of(train, tmp_path / "whole", plain_folder, **options))
     with pytest.raises(Killed):
         train_simcse(config_of(train, tmp_path / "run", plain_folder, **options), progress=killed_after(5))
-    monkeypatch.setattr(recipe, "largest_chunk", lambda *_: None)
+    monkeypatch.setattr(recipe, "largest_chunk", lambda *_, **__: None)
     train_simcse(config_of(train, tmp_path / "run", plain_folder, resume=True, **options))
     files = [tmp_path / name / "model" / WEIGHTS for name in ("whole", "run")]
     assert files[0].read_bytes() == files[1].read_bytes()
@@ -385,14 +407,80 @@ def test_other_chunks_may_be_asked_for_and_are_said_to_change_bits(
     assert (tmp_path / "run" / "results.json").is_file()
 
 
-def test_other_training_data_are_noticed(train, plain_folder, tmp_path) -> None:
+@pytest.mark.parametrize("checkpoint_every", [2, 100])
+@pytest.mark.parametrize("changed", ["training", "dev"])
+def test_other_data_are_noticed_with_a_checkpoint_and_without(
+    train, dev, plain_folder, tmp_path, checkpoint_every, changed
+) -> None:
+    options = {"dev": dev, "checkpoint_every": checkpoint_every}
     with pytest.raises(Killed):
-        train_simcse(config_of(train, tmp_path / "run", plain_folder), progress=killed_after(5))
-    lines = train.read_text().splitlines()
-    train.write_text("\n".join([lines[0], lines[2], lines[1], *lines[3:]]) + "\n")
+        train_simcse(config_of(train, tmp_path / "run", plain_folder, **options), progress=killed_after(5))
+    file = {"training": train, "dev": dev}[changed]
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([lines[0], lines[2], lines[1], *lines[3:]]) + "\n")
     with pytest.raises(InputError) as error:
-        train_simcse(config_of(train, tmp_path / "run", plain_folder, resume=True))
-    assert "the run began with training data" in str(error.value)
+        train_simcse(config_of(train, tmp_path / "run", plain_folder, resume=True, **options))
+    assert f"the run began with {changed} data" in str(error.value)
+
+
+def test_a_second_process_is_refused_and_the_first_goes_on(train, plain_folder, tmp_path) -> None:
+    run, told = tmp_path / "run", []
+
+    @contextmanager
+    def progress(total: int | None, label: str) -> Iterator[Callable[[int], None]]:
+        def advance(items: int) -> None:
+            if label == "train" and items and not told:
+                with pytest.raises(InputError) as error:
+                    train_simcse(config_of(train, run, plain_folder, resume=True))
+                told.append(str(error.value))
+
+        yield advance
+
+    train_simcse(config_of(train, run, plain_folder), progress=progress)
+    assert told == [f"{run}: another process trains here: wait until it is done"]
+    train_simcse(config_of(train, tmp_path / "whole", plain_folder))
+    assert steps_of(run) == steps_of(tmp_path / "whole")
+
+
+def test_a_lock_that_a_kill_left_alone_in_its_folder_keeps_nobody_out(train, plain_folder, tmp_path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ".training.lock").touch()
+    train_simcse(config_of(train, run, plain_folder))
+    assert not (run / ".training.lock").exists()
+
+
+@pytest.mark.parametrize("asked", ["auto", "100000"])
+def test_out_of_memory_names_a_chunk_that_may_fit(train, plain_folder, tmp_path, monkeypatch, asked) -> None:
+    """Also when auto thought that a whole batch fits, as it would again, and of more than a whole batch."""
+    limit = 60
+
+    def forward(encoder: Encoder, tokens: Tokens) -> Tensor:
+        if encoder.training and len(tokens.ids) > limit:
+            raise torch.OutOfMemoryError
+        return real(encoder, tokens)
+
+    real = Encoder.forward
+    monkeypatch.setattr(recipe, "largest_chunk", lambda *_, **__: None)
+    monkeypatch.setattr(Encoder, "forward", forward)
+    tried = []
+    while not tried or tried[-1] > limit:
+        with pytest.raises(InputError) as error:
+            train_simcse(
+                config_of(train, tmp_path / "run", plain_folder, resume=bool(tried), chunk_tokens=asked)
+            )
+        found = re.fullmatch(
+            r"step 1 does not fit into the memory of cpu: --chunk-tokens (\d+) keeps the batch and its negatives, "
+            "and embeds it in chunks that fit; with --resume, too",
+            str(error.value),
+        )
+        asked = found[1]
+        tried.append(int(asked))
+    assert 1 < len(tried) < 4 and tried == sorted(tried, reverse=True)
+    train_simcse(config_of(train, tmp_path / "run", plain_folder, resume=True, chunk_tokens=asked))
+    limit = 0
+    with pytest.raises(InputError, match="not even one text at a time does"):
+        train_simcse(config_of(train, tmp_path / "none", plain_folder, chunk_tokens="3"))
 
 
 def test_a_checkpoint_is_also_written_when_time_has_passed(
