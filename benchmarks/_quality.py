@@ -70,7 +70,7 @@ def train_with_peer(
 
 
 def arguments(description: str, systems: Sequence[str]) -> argparse.ArgumentParser:
-    """The options of both scripts."""
+    """The options of these scripts."""
     parser = argparse.ArgumentParser(description=description.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument(

@@ -8,10 +8,11 @@ temperature 0.05, on both sides. Systems, each trained with each seed:
 
 * ``zero-shot``: not trained.
 * ``in-batch``, ``in-batch-peer``: in-batch negatives, ours and sentence-transformers' (MultipleNegativesRankingLoss, bf16).
-* ``hard``, ``hard-peer``: and one hard negative a question, of 30 mined with BM25 (ours draws another in each epoch).
+* ``hard``: and one hard negative a question, drawn from 30 mined with BM25, another in each epoch.
+* ``hard-first``, ``hard-first-peer``: always the one that BM25 ranks highest, ours and sentence-transformers'.
 * ``unfiltered``: those of ``hard`` without the answer filter: passages that hold an answer are among them.
 * ``mined``: the hard negatives come from the ranking of ``hard`` with the first seed instead of BM25's.
-* ``best``: what was found to be best here, see ``BEST``.
+* ``best``: ``BEST``, settings that are to be chosen by ``dpr_settings_quality.py``, on articles held out of the training questions.
 
 What is done lies in ``--work`` and is not done again, so that the whole can be stopped and started. A table goes to standard error,
 one JSON object to standard output: mean and standard deviation over the seeds, and differences between systems, with an interval over the questions,
@@ -19,6 +20,7 @@ paired, and in standard errors over the seeds.
 """
 
 import sys
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -46,18 +48,29 @@ from retriever.evaluation.comparison import paired_difference
 MODEL = "packaged:all-MiniLM-L6-v2"
 PASSAGE_FORMAT: PassageFormat = "{title}. {text}"
 DEPTHS = (1, 5, 20)
-SYSTEMS = ("zero-shot", "in-batch", "in-batch-peer", "hard", "hard-peer", "unfiltered", "mined")
+SYSTEMS = (
+    "zero-shot",
+    "in-batch",
+    "in-batch-peer",
+    "hard",
+    "hard-first",
+    "hard-first-peer",
+    "unfiltered",
+    "mined",
+)
 COMPARED = (
     ("in-batch", "zero-shot"),
     ("in-batch", "in-batch-peer"),
-    ("hard", "hard-peer"),
+    ("hard-first", "hard-first-peer"),
+    ("hard-first", "hard"),
     ("hard", "in-batch"),
     ("hard", "unfiltered"),
     ("mined", "hard"),
-    ("best", "mined"),
+    ("best", "hard"),
 )
 SETTINGS: dict[str, object] = {
     "batch_size": BATCH_SIZE,
+    "num_hard_negatives": 1,
     "learning_rate": 2e-5,
     "warmup_ratio": 0.1,
     "max_grad_norm": 1.0,
@@ -69,24 +82,36 @@ BEST: dict[str, object] = {
     "batch_size": 256,
     "temperature": 0.02,
     "epochs": 3,
-    "num_hard_negatives": 1,
     "chunk_tokens": 16384,
 }
+OWN: dict[str, dict[str, object]] = {"in-batch": {"num_hard_negatives": 0}, "best": BEST}
+"""System → its settings, where they differ from ``SETTINGS``."""
 
 
 class Work:
     """The files of the benchmark: what is there is not made again.
 
     Args:
-        data: the shared data sets.
+        train: folder of the questions to train on and their passages.
+        test: folder of the questions to test on and their passages.
         folder: where models, mined negatives and ranks are kept.
+        own: system → its settings, where they differ from ``SETTINGS``.
         first_seed: whose model mines the negatives of ``mined``.
         quick: eight steps.
     """
 
-    def __init__(self, data: Path, folder: Path, *, first_seed: int, quick: bool) -> None:
-        self.folder, self.first_seed, self.quick = folder, first_seed, quick
-        self.train, self.test = data / "qa" / "squadshifts_new_wiki", data / "qa" / "squad1_dev"
+    def __init__(
+        self,
+        train: Path,
+        test: Path,
+        folder: Path,
+        *,
+        own: Mapping[str, Mapping[str, object]],
+        first_seed: int,
+        quick: bool,
+    ) -> None:
+        self.train, self.test, self.folder = train, test, folder
+        self.own, self.first_seed, self.quick = own, first_seed, quick
 
     def ranks(self, system: str, seed: int) -> NDArray[np.int64]:
         """(Q,) rank, from 0, of the gold passage of each test question."""
@@ -106,25 +131,37 @@ class Work:
                 train_peer(self.examples(system), output, seed=seed, quick=self.quick)
             return str(output)
         if not (output / "results.json").exists():
-            own = BEST if system == "best" else {"num_hard_negatives": 0 if system == "in-batch" else 1}
-            settings = {**SETTINGS, **own, "seed": seed, "output": output, "model": MODEL}
+            settings = {
+                **SETTINGS,
+                **self.own.get(system, {}),
+                "seed": seed,
+                "output": output,
+                "model": MODEL,
+            }
             settings |= {"train": self.examples(system), **({"max_steps": 8} if self.quick else {})}
             ctl("train-dpr", "--resume", **settings)
         return str(output)
 
     def examples(self, system: str) -> Path:
-        """The training file of a system, in DPR's format, with 30 hard negatives a question.
+        """The training file of a system, in DPR's format, with 30 hard negatives a question, or one.
 
         Near-duplicates stay in all of them, so that they differ in what is named.
         """
-        name = {"mined": "mined", "best": "mined", "unfiltered": "unfiltered"}.get(system, "bm25")
+        named = system.removesuffix("-peer")
+        name = named if named in ("mined", "unfiltered", "hard-first") else "bm25"
         file = self.folder / f"{name}.jsonl"
         if not file.exists():
             questions = self.examples("hard") if name == "mined" else self.train / "questions.jsonl"
             searcher = self.model("hard", self.first_seed) if name == "mined" else "bm25"
             flags = ["--allow-near-duplicates", *(["--allow-answers"] if name == "unfiltered" else [])]
             files = {"questions": questions, "passages": self.train / "passages.tsv", "output": file}
-            ctl("mine", *flags, **files, searcher=searcher, num_hard_negatives=30)
+            ctl(
+                "mine",
+                *flags,
+                **files,
+                searcher=searcher,
+                num_hard_negatives=1 if name == "hard-first" else 30,
+            )
         return file
 
     def _measure(self, name: str) -> NDArray[np.int64]:
@@ -165,7 +202,9 @@ def train_peer(examples: Path, output: Path, *, seed: int, quick: bool) -> None:
     model.save(str(output))
 
 
-def summary(ranks: dict[str, NDArray[np.int64]]) -> dict[str, dict[str, object]]:
+def summary(
+    ranks: Mapping[str, NDArray[np.int64]], compared: Sequence[tuple[str, str]] = COMPARED
+) -> dict[str, dict[str, object]]:
     """Case → figures: each system's accuracy over its seeds, and the paired differences; ranks are (seeds, Q) each."""
     cases: dict[str, dict[str, object]] = {}
     for (system, found), k in product(ranks.items(), DEPTHS):
@@ -176,7 +215,7 @@ def summary(ranks: dict[str, NDArray[np.int64]]) -> dict[str, dict[str, object]]
             "seeds": [round(float(each), 2) for each in per_seed],
             "unit": "% of questions",
         }
-    for (first, second), k in product(COMPARED, DEPTHS):
+    for (first, second), k in product(compared, DEPTHS):
         if first in ranks and second in ranks:
             ours, peer = (100.0 * (ranks[name] < k) for name in (first, second))
             difference = paired_difference(ours, peer, seed=0)
@@ -193,7 +232,7 @@ def summary(ranks: dict[str, NDArray[np.int64]]) -> dict[str, dict[str, object]]
     return cases
 
 
-def print_cases(cases: dict[str, dict[str, object]]) -> None:
+def print_cases(cases: Mapping[str, dict[str, object]]) -> None:
     """The table, for people."""
     for name, case in cases.items():
         if "mean" in case:
@@ -207,7 +246,8 @@ def main() -> None:
     given = arguments(__doc__, SYSTEMS).parse_args()
     seeds = seeds_of(given)
     given.work.mkdir(parents=True, exist_ok=True)
-    work = Work(given.data, given.work, first_seed=seeds[0], quick=given.quick)
+    train, test = (given.data / "qa" / name for name in ("squadshifts_new_wiki", "squad1_dev"))
+    work = Work(train, test, given.work, own=OWN, first_seed=seeds[0], quick=given.quick)
     ranks: dict[str, NDArray[np.int64]] = {}
     for system in given.systems.split(","):
         ranks[system] = np.stack(
@@ -216,7 +256,7 @@ def main() -> None:
         print_cases(summary({system: ranks[system]}))
     cases = summary(ranks)
     print_cases(cases)
-    report("dpr_quality", given, {**SETTINGS, "best": BEST}, cases)
+    report("dpr_quality", given, {**SETTINGS, **({"best": BEST} if "best" in ranks else {})}, cases)
 
 
 if __name__ == "__main__":
