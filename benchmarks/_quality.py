@@ -9,12 +9,15 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import torch
 from _machine import describe_machine, versions
 
 from retriever.data.files import write_json
+from retriever.encoding.device import choose_precision
 
 BATCH_SIZE = 64
 TEMPERATURE = 0.05
+PRECISION = choose_precision("auto", torch.device("cpu"))
 
 
 def ctl(command: str, *switches: str, **settings: object) -> None:
@@ -36,7 +39,9 @@ def train_with_peer(
     callbacks: Sequence[Any] = (),
     **settings: Any,  # noqa: ANN401
 ) -> None:
-    """sentence-transformers' trainer, MultipleNegativesRankingLoss, in bf16, one epoch unless ``settings`` say otherwise.
+    """sentence-transformers' trainer, MultipleNegativesRankingLoss, one epoch unless ``settings`` say otherwise.
+
+    In bf16 where the CPU computes in it, as we train by ourselves.
 
     Args:
         model: a ``SentenceTransformer``, trained in place.
@@ -52,7 +57,7 @@ def train_with_peer(
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(output),
         per_device_train_batch_size=BATCH_SIZE,
-        bf16=True,
+        bf16=PRECISION == "bf16",
         use_cpu=True,
         dataloader_drop_last=True,
         save_strategy="no",
@@ -105,7 +110,7 @@ def report(
         "machine": describe_machine(),
         "versions": versions(),
         "quick": given.quick,
-        "settings": settings,
+        "settings": {"precision": PRECISION, **settings},
         "seeds": seeds_of(given),
         "cases": cases,
     }

@@ -7,7 +7,7 @@ other articles: is the gold passage among the first 1, 5, 20? Batch 64, learning
 temperature 0.05, on both sides. Systems, each trained with each seed:
 
 * ``zero-shot``: not trained.
-* ``in-batch``, ``in-batch-peer``: in-batch negatives, ours and sentence-transformers' (MultipleNegativesRankingLoss, bf16).
+* ``in-batch``, ``in-batch-peer``: in-batch negatives, ours and sentence-transformers' (MultipleNegativesRankingLoss).
 * ``hard``: and one hard negative a question, drawn from 30 mined with BM25, another in each epoch.
 * ``hard-first``, ``hard-first-peer``: always the one that BM25 ranks highest, ours and sentence-transformers'.
 * ``unfiltered``: those of ``hard`` without the answer filter: passages that hold an answer are among them.

@@ -25,6 +25,7 @@ from retriever.data.write_corpus import write_passages
 CANDIDATES: dict[str, dict[str, object]] = {
     "in-batch": {"num_hard_negatives": 0},
     "hard": {},
+    "hard-first": {},
     "rate-5e-5": {"learning_rate": 5e-5},
     "rate-1e-4": {"learning_rate": 1e-4},
     "temperature-0.02": {"temperature": 0.02},

@@ -4,7 +4,7 @@
 
 Trains the transformer of packaged:all-MiniLM-L6-v2, [CLS] for pooling, for which it was not made: so there is something to learn.
 ``unsupervised``: the same sentence twice, of ``DIR/unsup/*.txt``; ``supervised``: ``DIR/nli/triplets.tsv`` with one hard negative.
-250 steps of 64, up to 32 tokens, cosine at temperature 0.05, no warm-up, both sides in bf16 with dropout 0.1. Every 50 steps
+250 steps of 64, up to 32 tokens, cosine at temperature 0.05, no warm-up, both sides in bf16 where the CPU computes in it, with dropout 0.1. Every 50 steps
 ``DIR/sts/STSBenchmark``'s dev set is scored, on both sides by our evaluator. A case is one evaluation: means over the seeds and
 their difference in standard errors of that difference, which should be between -2 and 2.
 """
