@@ -109,8 +109,10 @@ def test_several_files_are_one_index(factory: str, tmp_path: Path) -> None:
     settings = {"nprobe": 4} if whole.lists else {"efSearch": 200} if factory == "HNSW8" else {}
     for each in (whole, joined):
         each.set_search(settings)
-    for found, expected in zip(joined.search(queries, 60), whole.search(queries, 60), strict=True):
-        np.testing.assert_array_equal(found, expected)
+    (scores, rows), (expected, rows_expected) = joined.search(queries, 60), whole.search(queries, 60)
+    np.testing.assert_array_equal(rows, rows_expected)
+    # a graph is walked by four vectors at a time or by one, and CPUs without AVX-512 add those up in another order
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-6 if factory == "HNSW8" else 0)
     np.testing.assert_array_equal(joined.vectors(30, 20), whole.vectors(30, 20))
     assert joined.lists == whole.lists
     with pytest.raises(ValueError, match="opened from a file"):
