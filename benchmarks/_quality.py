@@ -21,8 +21,10 @@ PRECISION = choose_precision("auto", torch.device("cpu"))
 
 
 def ctl(command: str, *switches: str, **settings: object) -> None:
-    """One command line, what it says going to standard error."""
-    flags = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    """One command line, what it says going to standard error; a setting of True is a switch."""
+    flags: list[str] = []
+    for name, value in settings.items():
+        flags += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     subprocess.run(
         [sys.executable, "-m", "cli", command, *switches, *flags],
         check=True,

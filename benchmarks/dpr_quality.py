@@ -84,7 +84,11 @@ BEST: dict[str, object] = {
     "epochs": 3,
     "chunk_tokens": 16384,
 }
-OWN: dict[str, dict[str, object]] = {"in-batch": {"num_hard_negatives": 0}, "best": BEST}
+OWN: dict[str, dict[str, object]] = {
+    "in-batch": {"num_hard_negatives": 0},
+    "hard-first": {"hardest_first": True},
+    "best": BEST,
+}
 """System → its settings, where they differ from ``SETTINGS``."""
 
 
@@ -143,25 +147,18 @@ class Work:
         return str(output)
 
     def examples(self, system: str) -> Path:
-        """The training file of a system, in DPR's format, with 30 hard negatives a question, or one.
+        """The training file of a system, in DPR's format, with 30 hard negatives a question.
 
         Near-duplicates stay in all of them, so that they differ in what is named.
         """
-        named = system.removesuffix("-peer")
-        name = named if named in ("mined", "unfiltered", "hard-first") else "bm25"
+        name = system if system in ("mined", "unfiltered") else "bm25"
         file = self.folder / f"{name}.jsonl"
         if not file.exists():
             questions = self.examples("hard") if name == "mined" else self.train / "questions.jsonl"
             searcher = self.model("hard", self.first_seed) if name == "mined" else "bm25"
             flags = ["--allow-near-duplicates", *(["--allow-answers"] if name == "unfiltered" else [])]
             files = {"questions": questions, "passages": self.train / "passages.tsv", "output": file}
-            ctl(
-                "mine",
-                *flags,
-                **files,
-                searcher=searcher,
-                num_hard_negatives=1 if name == "hard-first" else 30,
-            )
+            ctl("mine", *flags, **files, searcher=searcher, num_hard_negatives=30)
         return file
 
     def _measure(self, name: str) -> NDArray[np.int64]:

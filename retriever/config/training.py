@@ -119,6 +119,13 @@ class TrainDprConfig(EncoderConfig, TwoEncodersConfig, OptimConfig):
         source="DPR, table 3",
         at_least=0,
     )
+    hardest_first: bool = setting(
+        "Take a question's hard negatives in the order of the file, the first ones in the first epoch, the next in the next; or in a "
+        "random order of its own, which spares it the false negatives that are among the hardest of unfiltered files.",
+        default=False,
+        source="DPR shuffles them",
+        flags="--hardest-first/--shuffle-hard-negatives",
+    )
     mine: bool = setting(
         "Mine hard negatives with BM25 for training questions that come without: in --passages, those of a BEIR folder in its own "
         "corpus; and keep them in OUTPUT/mined. ctl mine has more ways to do it.",

@@ -158,11 +158,13 @@ class Negatives:
         hard: from the example's hard negatives.
         other: from its other negatives (DPR's ``negative_ctxs``).
         gold: positives of random other examples (DPR, table 3), which need not be in the batch.
+        hardest_first: whether hard negatives are taken in the order of their list, not in a random order of each example's own.
     """
 
     hard: int = 0
     other: int = 0
     gold: int = 0
+    hardest_first: bool = False
 
     @property
     def total(self) -> int:
@@ -201,7 +203,8 @@ class Sampler:
     ) -> None:
         self.examples, self.batch_size, self.seed, self.negatives = examples, batch_size, seed, negatives
         self.rank, self.world_size = rank, world_size
-        self._hard = examples.hard_negatives.shuffled(seed)
+        hard = examples.hard_negatives
+        self._hard = hard if negatives.hardest_first else hard.shuffled(seed)
         self._other = examples.other_negatives.shuffled(seed)
         sizes = examples.parts if rates else [len(examples)]
         starts = [0, *accumulate(sizes)]

@@ -170,6 +170,7 @@ def _negatives(config: TrainDprConfig, training_set: TrainingSet) -> Negatives:
         hard=min(asked["hard"], there["hard"]),
         other=min(asked["other"], there["other"]),
         gold=config.num_gold_negatives,
+        hardest_first=config.hardest_first,
     )
 
 

@@ -3,6 +3,7 @@
 import logging
 import shutil
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 
 from retriever.config.mining import MineConfig
@@ -16,8 +17,8 @@ from retriever.training.run_directory import MINED
 logger = logging.getLogger(__name__)
 
 CACHE = "cache"
-NUM_MINED = 30
-"""Hard negatives a question, of which each epoch draws others; DPR's files hold 30 to 50 of BM25's."""
+MOST_MINED = 30
+"""Hard negatives a question; DPR's files hold 30 to 50 of BM25's."""
 
 
 def with_hard_negatives(config: TrainDprConfig, surroundings: Surroundings) -> list[Path]:
@@ -50,6 +51,12 @@ def _corpus_of(questions: Path, config: TrainDprConfig) -> Path | None:
     return config.passages if config.passages and known_of(questions) == "positive ids" else None
 
 
+def _count(config: TrainDprConfig) -> int:
+    """Hard negatives a question: the hardest ones, as many as the epochs draw of others."""
+    turns = ceil(config.epochs * max(config.train_rate, default=1.0))
+    return max(config.num_hard_negatives, min(MOST_MINED, turns * config.num_hard_negatives))
+
+
 def _mine(
     config: TrainDprConfig,
     to_mine: Sequence[tuple[Path, Path, Path]],
@@ -64,7 +71,7 @@ def _mine(
             questions=questions,
             passages=corpus,
             output=file,
-            num_hard_negatives=max(NUM_MINED, config.num_hard_negatives),
+            num_hard_negatives=_count(config),
             cache=folder / CACHE,
         )
         made_of = {

@@ -71,6 +71,17 @@ def test_hard_negatives_are_drawn_from_the_examples_own_and_change_with_the_epoc
     assert all(drawn[positive] == own[positive] for positive in own)
 
 
+def test_hardest_first_goes_down_each_list_by_the_epoch(encoder: Encoder) -> None:
+    found = training_set(encoder)
+    own = {int(found.positive[row]): hard_negatives_of(found, row) for row in range(len(found))}
+    for epoch in range(4):
+        for batch in batches(found, epoch, negatives=Negatives(hard=1, hardest_first=True)):
+            for positive, (hard,) in zip(
+                batch.positive_id.tolist(), batch.hard_negative_id.tolist(), strict=True
+            ):
+                assert hard == own[positive][epoch % 2]
+
+
 def hard_negatives_of(found: TrainingSet, row: int) -> list[int]:
     return found.hard_negatives.rows[
         found.hard_negatives.offsets[row] : found.hard_negatives.offsets[row + 1]

@@ -4,10 +4,12 @@ import json
 import logging
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from retriever.config.training import TrainDprConfig
 from retriever.data.dpr import read_dpr_examples
+from retriever.encoding.encoder import Encoder
 from retriever.errors import InputError
 from retriever.training import mined
 from retriever.training.dpr import train_dpr
@@ -69,6 +71,39 @@ def test_questions_without_negatives_are_mined_and_the_file_stays_in_the_run(con
         first = each.hard_negatives[0].text.split()
         assert (thing in first) != (action in first)  # one word of the question, but not both
     assert sorted(each.name for each in (run / "mined").iterdir()) == ["0.json", "0.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "count"),
+    [
+        ({}, 1),
+        ({"epochs": 3}, 3),
+        ({"num_hard_negatives": 2, "epochs": 2}, 4),
+        ({"epochs": 3, "train_rate": (0.5,)}, 2),
+        ({"epochs": 9}, 5),
+        ({"epochs": 2, "num_hard_negatives": 7}, 7),
+    ],
+)
+def test_as_many_are_mined_as_the_epochs_draw(config, settings, count, monkeypatch):
+    monkeypatch.setattr(mined, "MOST_MINED", 5)
+    run = train_dpr(replace(config, **settings))
+    [number] = {len(each.hard_negatives) for each in read_dpr_examples(run / "mined" / "0.jsonl")}
+    assert number == count
+
+
+def test_hardest_first_trains_with_the_first_ones_of_the_file(config, tmp_path):
+    """In one epoch just as if no question had any others."""
+    rows = (train_dpr(replace(config, epochs=4)) / "mined" / "0.jsonl").read_text().splitlines()
+    cut = [{**row, "hard_negative_ctxs": row["hard_negative_ctxs"][:1]} for row in map(json.loads, rows)]
+    files = {"all": rows, "first": list(map(json.dumps, cut))}
+    vectors = {}
+    for name, first in (("all", False), ("all", True), ("first", False)):
+        file, output = tmp_path / f"{name}.jsonl", tmp_path / f"{name}-{first}"
+        file.write_text("\n".join(files[name]) + "\n")
+        train_dpr(replace(config, train=(file,), output=output, hardest_first=first, learning_rate=1e-3))
+        vectors[name, first] = Encoder.load(output, device="cpu", precision="fp32").encode([*THINGS])
+    np.testing.assert_allclose(vectors["all", True], vectors["first", False], atol=1e-6)
+    assert np.abs(vectors["all", True] - vectors["all", False]).max() > 1e-3
 
 
 @pytest.mark.parametrize("settings", [{"mine": False}, {"num_hard_negatives": 0}])
