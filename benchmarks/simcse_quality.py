@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from _quality import (
     BATCH_SIZE,
+    PRECISION,
     TEMPERATURE,
     arguments,
     ctl,
@@ -128,7 +129,7 @@ class Work:
             model.max_seq_length = (
                 transformer.model.config.max_position_embeddings
             )  # only training cuts sooner, as in SimCSE's code
-            with torch.autocast("cpu", torch.bfloat16):  # as we encode
+            with torch.autocast("cpu", torch.bfloat16, enabled=PRECISION == "bf16"):  # as we encode
                 found[step] = evaluate_sts(lambda texts: model.encode(list(texts)), task)["spearman_all"]
             model.max_seq_length = MAX_LENGTH
             model.train(was_training)

@@ -195,7 +195,7 @@ class OptimConfig(Config):
     def _require_own(cls, file: Path) -> None:
         """InputError if the settings of a run have one that only another command knows."""
         try:
-            values = json.loads(file.read_text(encoding="utf-8"))
+            values = json.loads(file.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError):
             return  # who reads them is told
         if isinstance(values, dict) and (

@@ -91,7 +91,7 @@ class TrainDprConfig(EncoderConfig, TwoEncodersConfig, OptimConfig):
     )
     dev_pool_size: int = setting(
         "Dev questions are ranked against one fixed pool: all dev positives, then their hard negatives, first of each question "
-        "first, then --passages, up to this many passages.",
+        "first, then --passages or the corpus of --dev's BEIR folder, up to this many passages.",
         default=2000,
         source="a dev evaluation stays under a minute on 2 CPU cores",
         at_least=1,

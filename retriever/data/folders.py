@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -73,7 +73,10 @@ def locked(file: Path, refusal: str, *, seconds: float = 0) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         remedy = "wait until it is done"
-        if file.stat().st_size:  # names its holder: a file in place of a lock
+        holder = b""
+        with suppress(FileNotFoundError):  # the other process is done this moment
+            holder = file.read_bytes()
+        if holder:  # a file in place of a lock names it
             remedy += f", or delete {file.name} here if it died on another machine"
         raise InputError(f"{refusal}: {remedy}", path=file.parent) from None
     except OSError as error:

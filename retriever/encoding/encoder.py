@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -161,9 +162,8 @@ class Encoder(nn.Module):
         Computed from what is in memory, so the same model has the same fingerprint in any folder layout.
         """
         digest = sha256(json.dumps(self._settings_for_fingerprint, sort_keys=True).encode())
-        for name, each in sorted(self.state_dict().items()):
-            digest.update(f"{name}{tuple(each.shape)}".encode())
-            digest.update(each.detach().to("cpu", torch.float32).contiguous().numpy().data)
+        for part in _parts_of_weights(self):
+            digest.update(part)
         digest.update(self._tokenizer_state.encode())
         return digest.hexdigest()
 
@@ -358,3 +358,17 @@ class Encoder(nn.Module):
             num_layers=config.num_hidden_layers,
             head=self.head if keeps_head else None,
         )
+
+
+def weights_sha256(*modules: nn.Module) -> str:
+    """SHA-256 over names, shapes and values of all parameters and buffers."""
+    digest = sha256()
+    for part in chain.from_iterable(map(_parts_of_weights, modules)):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _parts_of_weights(module: nn.Module) -> Iterator[bytes | memoryview]:
+    for name, each in sorted(module.state_dict().items()):
+        yield f"{name}{tuple(each.shape)}".encode()
+        yield each.detach().to("cpu", torch.float32).contiguous().numpy().data

@@ -101,7 +101,16 @@ class QuickCheck(Generic[Record]):
 
 
 class DprCheck(QuickCheck[DprExample]):
-    """Questions with passages. Passages are the same when their texts are, whatever their titles."""
+    """Questions with passages. Passages are the same when their texts are, whatever their titles.
+
+    Args:
+        sampled: as for ``QuickCheck``.
+        wants_hard: whether hard negatives are trained with, or others in their place.
+    """
+
+    def __init__(self, *, sampled: int = 1, wants_hard: bool = True) -> None:
+        super().__init__(sampled=sampled)
+        self.wants_hard = wants_hard
 
     def see(self, example: DprExample) -> None:
         """Look at one example."""
@@ -113,7 +122,7 @@ class DprCheck(QuickCheck[DprExample]):
             self._found("no_words", partial(_asked, example, first))
         if len(first.title) > max(PARAGRAPH, len(first.text)):
             self._found("title_longer_than_text", partial(excerpt, first.title))
-        if example.other_negatives and not example.hard_negatives:
+        if self.wants_hard and example.other_negatives and not example.hard_negatives:
             self._found("others_for_hard", partial(_asked, example, first))
         for each in example.positives:
             if not each.text or each.text.isspace():

@@ -251,7 +251,7 @@ class Sampler:
         """Rows of each batch of an epoch and their turns, (steps, W·B) each, and a shift for each gold negative, (G,).
 
         Each part is gone through in one random order after another, whatever its rate: an epoch goes on where the one before
-        stopped. A row's turn is the number of its order.
+        ended, the examples that did not fill its last batch being left out. A row's turn is the number of its order.
         """
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         batches, turns = [], []

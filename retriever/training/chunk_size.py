@@ -50,7 +50,11 @@ def largest_chunk(
         free_bytes: memory that is free; None: asked of the device.
     """
     device = embedder.model.query.device
-    constant, needed = graph_bytes(embedder, batch, masked)
+    try:
+        constant, needed = graph_bytes(embedder, batch, masked)
+    except torch.OutOfMemoryError:  # something else fills the GPU
+        logger.warning("memory is short: not even a trial of %d tokens fits", PROBED_TOKENS)
+        return SMALLEST
     module = nn.ModuleList([embedder, *([] if masked is None else [masked])])
     trained = sum(each.numel() * each.element_size() for each in module.parameters() if each.requires_grad)
     free = free_memory(device) if free_bytes is None else free_bytes

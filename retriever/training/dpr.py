@@ -70,9 +70,9 @@ def _train(config: TrainDprConfig, surroundings: Surroundings) -> Path:
     for name in (config.model, config.passage_model):
         if name is not None:
             locate_model(name)
-    corpus = _needed_passages(config)
     for file in config.train:
         known_of(file)  # one that is not there is told before the model is loaded
+    corpus = _needed_passages(config)
     dev_examples = None if config.dev is None else list(read_dpr_examples(config.dev, corpus, split="dev"))
     torch.manual_seed(config.seed)
     model = _load(config, surroundings.processes.device)
@@ -97,7 +97,7 @@ def _train_on(
     dev: PoolDev | None,
 ) -> Path:
     """One run, on these files."""
-    check = DprCheck(sampled=ANSWERS_SAMPLED)
+    check = DprCheck(sampled=ANSWERS_SAMPLED, wants_hard=config.num_hard_negatives > 0)
     files = [check.watch(file, locate_dpr_examples(file, corpus)) for file in train]
     similarity = model.query.settings.similarity
     training_set = dpr_training_set(

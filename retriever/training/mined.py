@@ -10,9 +10,12 @@ from retriever.config.mining import MineConfig
 from retriever.config.training import TrainDprConfig
 from retriever.data.beir import BeirFolder
 from retriever.data.files import file_sha256, read_json, write_json
+from retriever.data.hub import at_split
+from retriever.data.json_record import read_records
+from retriever.errors import InputError
 from retriever.search.mine_corpus import known_of, mine_corpus
 from retriever.training.recipe import Surroundings
-from retriever.training.run_directory import MINED
+from retriever.training.run_directory import MINED, is_begun
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +47,23 @@ def with_hard_negatives(config: TrainDprConfig, surroundings: Surroundings) -> l
 def _corpus_of(questions: Path, config: TrainDprConfig) -> Path | None:
     """Where to mine for these questions: in the corpus of their BEIR folder, or in ``--passages``.
 
-    None: they bring passages, or their positives would be guessed from answers, which ``ctl mine`` does where it is asked to.
+    None: they bring passages or hard negatives, as the first of them says, or their positives would be guessed from answers, which
+    ``ctl mine`` does where it is asked to.
     """
     if questions.is_dir():
         return BeirFolder.find(questions, "train").corpus
-    return config.passages if config.passages and known_of(questions) == "positive ids" else None
+    if config.passages is None or known_of(questions) != "positive ids":
+        return None
+    first = next(read_records(at_split(questions, "train")))
+    return None if first.values.get("hard_negative_ctxs") else config.passages
+
+
+def _files_of(questions: Path) -> list[Path]:
+    """What mining reads of them, besides the corpus."""
+    if not questions.is_dir():
+        return [questions]
+    found = BeirFolder.find(questions, "train")
+    return [found.queries, found.qrels]
 
 
 def _count(config: TrainDprConfig) -> int:
@@ -72,22 +87,27 @@ def _mine(
             passages=corpus,
             output=file,
             num_hard_negatives=_count(config),
+            keep_negatives=True,
             cache=folder / CACHE,
         )
         made_of = {
             **{name: str(value) for name, value in mine.to_json().items() if name not in ("output", "cache")},
-            **{
-                str(each): file_sha256(each)
-                for each in (corpus, *sorted(questions.rglob("*") if questions.is_dir() else [questions]))
-                if each.is_file()
-            },
+            **{str(each): file_sha256(each) for each in (corpus, *_files_of(questions)) if each.is_file()},
         }
-        if file.exists() and read_json(file.with_suffix(".json")) == made_of:
+        before = file.with_suffix(".json")
+        same = before.exists() and read_json(before) == made_of
+        if not same and is_begun(folder.parent):
+            raise InputError(
+                "the questions, or the corpus, are others than those that the run mined its hard negatives for when it began: put them "
+                "back, or begin anew with another --output",
+                path=questions,
+            )
+        if same and file.exists():
             logger.info("%s: hard negatives as they were mined before the run was killed", file)
             continue
         logger.info("%s has no hard negatives: mining them with BM25 (--no-mine: train without)", questions)
         file.unlink(missing_ok=True)
-        write_json(file.with_suffix(".json"), made_of)
+        write_json(before, made_of)
         report = mine_corpus(mine, progress=surroundings.progress)
         logger.info("%d hard negatives for %d questions: %s", report.kept, report.questions, file)
     shutil.rmtree(folder / CACHE, ignore_errors=True)

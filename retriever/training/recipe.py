@@ -12,6 +12,7 @@ from retriever.choices import Similarity
 from retriever.config.groups import OptimConfig
 from retriever.data.metrics import METRICS_FILE
 from retriever.encoding.dual_encoder import DualEncoder
+from retriever.encoding.encoder import weights_sha256
 from retriever.encoding.locate import source_of
 from retriever.encoding.masked_language_model import MaskedLanguageModel
 from retriever.errors import InputError
@@ -29,14 +30,11 @@ from retriever.training.loop import Checkpoints, fit
 from retriever.training.masked_language_model import MaskedLanguageModelLoss
 from retriever.training.optimizer import linear_schedule, make_optimizer
 from retriever.training.processes import Processes
-from retriever.training.run_directory import RunDirectory, described_files
+from retriever.training.run_directory import WHOLE, RunDirectory, described_files
 from retriever.training.step import AuxiliaryBackward, Training
 from retriever.training.trackers import open_trackers
 
 logger = logging.getLogger(__name__)
-
-WHOLE = 2**62
-"""Tokens in a chunk when a whole batch fits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,16 +107,21 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
         "dev data": None if recipe.dev is None else recipe.dev.sha256[:16],
     }
     dev = None if recipe.dev is None else dev_evaluation(recipe.dev, recipe.model, config)
+    transformers = (recipe.model.query.transformer, recipe.model.passage.transformer)
+    started_from = {"starting weights": weights_sha256(*transformers)[:16]}  # a new head's are the seed's
     found = load_checkpoint(run.checkpoint, training.module, training.optimizer, circumstances)
-    if found is None:
-        run.require_same(circumstances)
-    state = _begin(processes, found)
+    if found is None:  # begins, perhaps again: nothing but the data and the model decides what it becomes
+        run.require_same({**circumstances, **started_from})
+        if surroundings.first_seed is not None:
+            RunDirectory(surroundings.first_seed).require_same({**circumstances, **started_from})
+    state = _begin(processes, found or State(chunk_tokens=run.first_chunk_tokens))
     chunk_tokens = _chunk_tokens(config.chunk_tokens, training, state, recipe.masked_language_model)
     training = replace(training, chunk_tokens=chunk_tokens)
     environment = {
         "device": str(query.device),
         "seed": config.seed,
         **circumstances,
+        **started_from,
         "chunk_tokens": training.chunk_tokens,
         "recipe": recipe.name.rstrip(","),
         "model_sources": _model_sources(config),
@@ -213,9 +216,8 @@ def _auxiliary(
     )
 
 
-def _begin(processes: Processes, found: State | None) -> State:
-    """Where training begins: at the checkpoint if there is one, at the same step in every process."""
-    state = found or State()
+def _begin(processes: Processes, state: State) -> State:
+    """Where training begins, at the same step in every process."""
     if processes.from_main(state.step) != state.step:
         raise InputError(
             f"process {processes.rank} finds another checkpoint than the main one: the run must lie where all can read it"

@@ -38,6 +38,9 @@ MAY_DIFFER = {"output", "device", "report_to", "checkpoint_every", "chunk_tokens
 """Settings that a resumed run may have other than at its start. Only other chunks change bits: they draw other dropout masks."""
 
 
+WHOLE = 2**62
+"""Tokens in a chunk when a whole batch fits."""
+
 LOCK = ".training.lock"
 """Held by the process that writes the run directory, so that a second one that goes on with the run is refused."""
 
@@ -88,6 +91,21 @@ class RunDirectory:
         if is_begun(self.path):
             first = read_json(self.path / ENVIRONMENT_FILE)
             require_same(first if isinstance(first, dict) else {}, circumstances, self.path)
+
+    @property
+    def first_chunk_tokens(self) -> int | None:
+        """What ``--chunk-tokens auto`` found when the run was begun; None: it was not begun, or not with auto."""
+        if not is_begun(self.path):
+            return None
+        config, first = (read_json(self.path / name) for name in ("config.json", ENVIRONMENT_FILE))
+        if (
+            not isinstance(config, dict)
+            or not isinstance(first, dict)
+            or config.get("chunk_tokens") != "auto"
+        ):
+            return None
+        found = first.get("chunk_tokens")
+        return found if isinstance(found, int) else WHOLE
 
     @property
     def model(self) -> Path:

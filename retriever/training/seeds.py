@@ -69,7 +69,8 @@ def _train_all(
 
     def first_run(path: Path) -> None:
         """What the user gave is right, or there would be no run directory: now the settings may be kept."""
-        write_json(config.output / "config.json", config.to_json())
+        if not (config.output / "config.json").exists():
+            write_json(config.output / "config.json", config.to_json())
         surroundings.on_run_directory(path)
 
     runs: dict[int, Path] = {}
@@ -90,8 +91,10 @@ def _train_all(
 
 
 def _keep_settings(*configs: TrainSimcseConfig | TrainDprConfig) -> None:
+    """Of runs that have not begun: the others keep those of their start."""
     for each in configs:
-        write_json(each.output / "config.json", each.to_json())
+        if not any(map(is_begun, (each.output, *each.output.glob("seed-*")))):
+            write_json(each.output / "config.json", each.to_json())
 
 
 @contextmanager

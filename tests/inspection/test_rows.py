@@ -25,6 +25,12 @@ def question(text, positive, *negatives, answers=()):
     return DprExample(Query(text, text), (passage(positive),), tuple(map(passage, negatives)), answers)
 
 
+def test_other_negatives_stand_in_for_hard_ones_only_where_these_are_wanted():
+    rows = [DprExample(Query("q", "who?"), (passage("a cat"),), (), (), (passage("a dog"),))]
+    assert watched(DprCheck(), rows) == {"others_for_hard": (1, 1, ["train:1"])}
+    assert watched(DprCheck(wants_hard=False), rows) == {}
+
+
 def test_what_is_wrong_with_questions():
     rows = [
         question("who sat?", "the cat sat", "the dog ran", "the cat sat"),

@@ -100,6 +100,16 @@ def test_too_little_memory_is_said(made, caplog) -> None:
     assert "memory is short" in caplog.messages[0]
 
 
+def test_a_device_that_another_process_fills_is_said(made, monkeypatch, caplog) -> None:
+    def full(*given: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(chunk_size, "graph_bytes", full)
+    embedder, batch = made
+    assert largest_chunk(embedder, batch) == SMALLEST
+    assert caplog.messages == ["memory is short: not even a trial of 2048 tokens fits"]
+
+
 def test_probing_leaves_no_trace(made) -> None:
     embedder, batch = made
     embedder.eval()

@@ -45,6 +45,17 @@ def config(tmp_path, model_folder):
     )
 
 
+class Counted:
+    """A function, and how often it was called."""
+
+    def __init__(self, function):
+        self.function, self.times = function, 0
+
+    def __call__(self, *given, **named):
+        self.times += 1
+        return self.function(*given, **named)
+
+
 AFTER_THE_MINING = "retriever.training.dpr.run_recipe"
 
 
@@ -123,7 +134,8 @@ def test_files_that_bring_passages_train_as_they_are(config, tmp_path):
     assert sorted(each.name for each in (run / "mined").iterdir()) == ["1.json", "1.jsonl"]
 
 
-def test_a_beir_folder_is_mined_in_its_own_corpus_which_fills_the_dev_pool_too(config, tmp_path, caplog):
+def beir(tmp_path):
+    """24 questions to train on and 8 for dev, of 32 passages."""
     folder = tmp_path / "beir"
     (folder / "qrels").mkdir(parents=True)
     pairs = [(thing, action) for thing in THINGS for action in ACTIONS]
@@ -139,6 +151,11 @@ def test_a_beir_folder_is_mined_in_its_own_corpus_which_fills_the_dev_pool_too(c
     for split, numbers in (("train", range(24)), ("dev", range(24, 32))):
         judged = "".join(f"q{n}\tp{n}\t1\n" for n in numbers)
         (folder / "qrels" / f"{split}.tsv").write_text(f"query-id\tcorpus-id\tscore\n{judged}")
+    return folder
+
+
+def test_a_beir_folder_is_mined_in_its_own_corpus_which_fills_the_dev_pool_too(config, tmp_path, caplog):
+    folder = beir(tmp_path)
     with caplog.at_level(logging.INFO, "retriever"):
         run = train_dpr(replace(config, train=(folder,), dev=folder, passages=None))
     examples = list(read_dpr_examples(run / "mined" / "0.jsonl"))
@@ -162,6 +179,53 @@ def test_what_was_mined_for_other_questions_is_mined_again(config, monkeypatch, 
     (tmp_path / "questions.jsonl").write_text("".join(lines[:16]))
     run = train_dpr(replace(config, resume=True))
     assert len(list(read_dpr_examples(run / "mined" / "0.jsonl"))) == 16
+
+
+@pytest.mark.parametrize("seeds", [None, "3,4"])
+def test_what_a_begun_run_mined_stays_when_its_questions_change(config, monkeypatch, tmp_path, seeds):
+    config = replace(config, seeds=seeds)
+    kill_at("retriever.training.recipe.fit", config, monkeypatch)
+    run = config.output if seeds is None else config.output / "seed-3"
+    before = (run / "mined" / "0.jsonl").read_bytes()
+    lines = (tmp_path / "questions.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "questions.jsonl").write_text("".join(lines[:16]))
+    with pytest.raises(InputError, match=r"questions\.jsonl: the questions, or the corpus, are others than"):
+        train_dpr(replace(config, resume=True))
+    assert (run / "mined" / "0.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("seeds", [None, "3,4"])
+def test_a_begun_run_keeps_the_settings_of_its_start(config, monkeypatch, seeds):
+    config = replace(config, seeds=seeds)
+    kill_at("retriever.training.recipe.fit", config, monkeypatch)
+    files = sorted(config.output.rglob("config.json"))
+    files = [each for each in files if "model" not in each.parts]
+    before = [each.read_text() for each in files]
+    assert len(before) == (1 if seeds is None else 2)
+    train_dpr(replace(config, resume=True, chunk_tokens="64"))
+    assert [each.read_text() for each in files] == before
+
+
+def test_questions_that_bring_hard_negatives_keep_them(config, tmp_path):
+    rows = list(map(json.loads, (tmp_path / "questions.jsonl").read_text().splitlines()))
+    own = {"title": "", "text": "a piano"}
+    for first, mined_for in ((0, False), (1, True)):
+        for row in rows[first:]:
+            row["hard_negative_ctxs"] = [own]
+        (tmp_path / "questions.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+        run = train_dpr(replace(config, output=tmp_path / f"run-{first}"))
+        assert (run / "mined").exists() == mined_for
+        for row in rows:
+            row.pop("hard_negative_ctxs", None)
+    taken = [each.hard_negatives[0].text for each in read_dpr_examples(run / "mined" / "0.jsonl")]
+    assert taken[0] != "a piano" and set(taken[1:]) == {"a piano"}
+
+
+def test_a_run_inside_its_beir_folder_is_mined_for_once(config, tmp_path, monkeypatch):
+    folder = beir(tmp_path)
+    monkeypatch.setattr(mined, "mine_corpus", counted := Counted(mined.mine_corpus))
+    train_dpr(replace(config, train=(folder,), passages=None, output=folder / "run", seeds="3,4"))
+    assert counted.times == 1
 
 
 def test_several_seeds_are_mined_for_once(config, monkeypatch):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
-from retriever.config.training import TrainDprConfig, TrainSimcseConfig
+from retriever.config.training import TrainDprConfig
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.tokens import Tokens
 from retriever.errors import InputError
@@ -27,6 +29,7 @@ from retriever.training.optimizer import make_optimizer
 from retriever.training.simcse import train_simcse
 from tests.conftest import WORDS
 from tests.tiny import triplets
+from tests.training.conftest import config_of
 
 WEIGHTS = "model.safetensors"
 
@@ -51,44 +54,6 @@ def killed_after(steps: int) -> Callable:
         yield advance
 
     return progress
-
-
-@pytest.fixture
-def train(tmp_path: Path) -> Path:
-    rows = ["sent0\tsent1\thard_neg_0\thard_neg_1"]
-    for each in triplets(WORDS, 40):
-        hard = [*each.hard_negatives, ""][:2]
-        rows.append("\t".join([each.anchor, each.positive or "", *hard]))
-    path = tmp_path / "train.tsv"
-    path.write_text("\n".join(rows) + "\n")
-    return path
-
-
-@pytest.fixture
-def dev(tmp_path: Path) -> Path:
-    path = tmp_path / "dev.tsv"
-    rows = [
-        f"{number % 5}\t{each.anchor}\t{each.positive}" for number, each in enumerate(triplets(WORDS, 12))
-    ]
-    path.write_text("score\tsentence1\tsentence2\n" + "\n".join(rows) + "\n")
-    return path
-
-
-def config_of(train: Path, output: Path, model: Path, **options: object) -> TrainSimcseConfig:
-    """Thirteen steps in three epochs with dropout, a learning rate that matters, and a checkpoint every other step."""
-    settings = {
-        "max_length": 16,
-        "batch_size": 8,
-        "epochs": 3,
-        "max_steps": 13,
-        "learning_rate": 1e-3,
-        "warmup_ratio": 0.3,
-        "checkpoint_every": 2,
-        "eval_every": 3,
-        "device": "cpu",
-        "precision": "fp32",
-    }
-    return TrainSimcseConfig(train=(train,), output=output, model=str(model), **{**settings, **options})
 
 
 def steps_of(run: Path) -> list[tuple]:
@@ -380,15 +345,22 @@ def test_a_process_that_is_killed_for_real_goes_on_from_the_command_line(
     assert (run / "model" / WEIGHTS).read_bytes() == (whole / "model" / WEIGHTS).read_bytes()
 
 
-def test_chunks_that_were_found_stay_when_the_run_goes_on(train, plain_folder, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("checkpoint_every", [2, 100])
+def test_chunks_that_were_found_stay_when_the_run_goes_on(
+    train, plain_folder, tmp_path, monkeypatch, checkpoint_every
+) -> None:
     """How much memory is free is another matter then; other chunks would draw other dropout masks."""
-    options = {"chunk_tokens": "auto"}
+    options = {"chunk_tokens": "auto", "checkpoint_every": checkpoint_every}
     monkeypatch.setattr(recipe, "largest_chunk", lambda *_, **__: 40)
     train_simcse(config_of(train, tmp_path / "whole", plain_folder, **options))
     with pytest.raises(Killed):
         train_simcse(config_of(train, tmp_path / "run", plain_folder, **options), progress=killed_after(5))
     monkeypatch.setattr(recipe, "largest_chunk", lambda *_, **__: None)
     train_simcse(config_of(train, tmp_path / "run", plain_folder, resume=True, **options))
+    whole = config_of(train, tmp_path / "at once", plain_folder, **options)
+    assert (train_simcse(whole) / "model" / WEIGHTS).read_bytes() != (
+        tmp_path / "whole" / "model" / WEIGHTS
+    ).read_bytes()
     files = [tmp_path / name / "model" / WEIGHTS for name in ("whole", "run")]
     assert files[0].read_bytes() == files[1].read_bytes()
 
@@ -423,7 +395,20 @@ def test_other_data_are_noticed_with_a_checkpoint_and_without(
     assert f"the run began with {changed} data" in str(error.value)
 
 
-def test_a_second_process_is_refused_and_the_first_goes_on(train, plain_folder, tmp_path) -> None:
+def test_another_model_is_noticed_when_a_run_begins_again(train, plain_folder, tmp_path) -> None:
+    """With a checkpoint the weights are its own, and what training started from no longer matters."""
+    model = tmp_path / "model"
+    shutil.copytree(plain_folder, model)
+    options = {"checkpoint_every": 100}
+    with pytest.raises(Killed):
+        train_simcse(config_of(train, tmp_path / "run", model, **options), progress=killed_after(5))
+    weights = load_file(model / WEIGHTS)
+    save_file({name: 1.01 * each for name, each in weights.items()}, model / WEIGHTS, {"format": "pt"})
+    with pytest.raises(InputError, match=r"run: the run began with starting weights \w{16}, this is \w{16}"):
+        train_simcse(config_of(train, tmp_path / "run", model, resume=True, **options))
+
+
+def test_a_second_writer_is_refused_and_the_first_goes_on(train, plain_folder, tmp_path) -> None:
     run, told = tmp_path / "run", []
 
     @contextmanager

@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -54,6 +55,21 @@ def test_finished_seeds_are_not_trained_again(plain_folder, tmp_path) -> None:
     train_simcse(config_of(tmp_path, plain_folder, seeds="1,2", resume=True))
     assert (output / "seed-1" / "metrics.jsonl").stat().st_mtime_ns == before
     assert len(json.loads((output / "results.json").read_text())["dev"]["spearman_all"]["values"]) == 2
+
+
+@pytest.mark.parametrize("changed", ["train.txt", "dev.tsv"])
+def test_seeds_on_different_data_are_not_averaged(plain_folder, tmp_path, changed) -> None:
+    config = config_of(tmp_path, plain_folder, seeds="1,2")
+    train_simcse(
+        config_of(tmp_path, plain_folder, seed=1, output=config.output / "seed-1")
+    )  # and then a kill
+    lines = (tmp_path / changed).read_text().splitlines()
+    (tmp_path / changed).write_text("\n".join(lines[:-3]) + "\n")
+    what = {"train.txt": "training data", "dev.tsv": "dev data"}[changed]
+    with pytest.raises(InputError, match=rf"seed-1: the run began with {what} \w{{16}}, this is \w{{16}}"):
+        train_simcse(replace(config, resume=True))
+    assert not (config.output / "seed-2").exists()
+    assert not (config.output / "results.json").exists()
 
 
 @pytest.mark.parametrize("seeds", ["1,1", "1,01", "1,x", "", "1,", "-1", str(2**32)])

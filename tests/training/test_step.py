@@ -7,12 +7,13 @@ from retriever.encoding.encoder import Encoder
 from retriever.encoding.tokens import Tokens
 from retriever.losses import similarity
 from retriever.training import step
-from tests.training.test_resume import config_of, dev, train, train_simcse  # noqa: F401  (fixtures)
+from retriever.training.simcse import train_simcse
+from tests.training.conftest import config_of
 
 
 def test_tf32_is_on_in_the_encoder_while_it_trains_and_nowhere_else(
-    train,  # noqa: F811
-    dev,  # noqa: F811
+    train,
+    dev,
     plain_folder,
     tmp_path,
     monkeypatch,
