@@ -195,6 +195,42 @@ def test_torchrun_trains_the_model_that_one_process_trains(commands, tmp_path) -
 
 
 @pytest.mark.slow
+def test_two_processes_train_on_what_the_main_one_mined(plain_folder, tmp_path) -> None:
+    """With two seeds, the second of which uses what was mined for the first; one process has the same data."""
+    texts = [each.anchor for each in triplets(WORDS, 40)]
+    passages = [{"id": str(row), "text": text} for row, text in enumerate(texts)]
+    questions = [
+        {"question": " ".join(text.split()[:3]), "positive_passage_id": str(row)}
+        for row, text in enumerate(texts)
+    ]
+    for name, rows in (("passages", passages), ("questions", questions)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    settings = (
+        f"train-dpr --train {tmp_path / 'questions.jsonl'} --passages {tmp_path / 'passages.jsonl'} --model {plain_folder} "
+        "--query-max-length 16 --passage-max-length 16 --device cpu --precision fp32 --seeds 3,4 --max-steps 2"
+    ).split()
+    for name, launcher, batch_size in (
+        ("one", [], 16),
+        ("two", ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"], 8),
+    ):
+        own = ["--output", str(tmp_path / name), "--batch-size", str(batch_size)]
+        line = [sys.executable, "-m", *launcher, "cli", *settings, *own]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("mining them with BM25") == 1
+    for seed in (3, 4):
+        facts = [
+            json.loads((tmp_path / name / f"seed-{seed}" / "environment.json").read_text())
+            for name in ("one", "two")
+        ]
+        assert [each["processes"] for each in facts] == [1, 2]
+        assert facts[0]["training data"] == facts[1]["training data"]
+        assert not list((tmp_path / "two").rglob(".training.lock"))
+    mined = [(tmp_path / name / "seed-3" / "mined" / "0.jsonl").read_bytes() for name in ("one", "two")]
+    assert mined[0] == mined[1] != b""
+
+
+@pytest.mark.slow
 def test_what_only_the_main_process_sees_ends_all(commands, tmp_path) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "mine.txt").write_text("mine")
