@@ -121,7 +121,7 @@ class TrainDprConfig(EncoderConfig, TwoEncodersConfig, OptimConfig):
     )
     hardest_first: bool = setting(
         "Take a question's hard negatives in the order of the file, the first ones in the first epoch, the next in the next; or in a "
-        "random order of its own, which spares it the false negatives that are among the hardest of unfiltered files.",
+        "random order, which meets fewer of the false negatives that are among the hardest of unfiltered files.",
         default=False,
         source="DPR shuffles them",
         flags="--hardest-first/--shuffle-hard-negatives",
