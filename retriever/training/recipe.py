@@ -107,21 +107,21 @@ def run_recipe(config: OptimConfig, recipe: Recipe, surroundings: Surroundings) 
         "dev data": None if recipe.dev is None else recipe.dev.sha256[:16],
     }
     dev = None if recipe.dev is None else dev_evaluation(recipe.dev, recipe.model, config)
-    transformers = (recipe.model.query.transformer, recipe.model.passage.transformer)
-    started_from = {"starting weights": weights_sha256(*transformers)[:16]}  # a new head's are the seed's
+    encoders = dict.fromkeys((query, recipe.model.passage))  # one, where it is shared
+    transformers = (each.transformer for each in encoders)  # a new head's weights are the seed's
+    beginning = {**circumstances, "starting weights": weights_sha256(*transformers)[:16]}
     found = load_checkpoint(run.checkpoint, training.module, training.optimizer, circumstances)
     if found is None:  # begins, perhaps again: nothing but the data and the model decides what it becomes
-        run.require_same({**circumstances, **started_from})
+        run.require_same(beginning)
         if surroundings.first_seed is not None:
-            RunDirectory(surroundings.first_seed).require_same({**circumstances, **started_from})
+            RunDirectory(surroundings.first_seed).require_same(beginning)
     state = _begin(processes, found or State(chunk_tokens=run.first_chunk_tokens))
     chunk_tokens = _chunk_tokens(config.chunk_tokens, training, state, recipe.masked_language_model)
     training = replace(training, chunk_tokens=chunk_tokens)
     environment = {
         "device": str(query.device),
         "seed": config.seed,
-        **circumstances,
-        **started_from,
+        **beginning,
         "chunk_tokens": training.chunk_tokens,
         "recipe": recipe.name.rstrip(","),
         "model_sources": _model_sources(config),
