@@ -59,12 +59,10 @@ def largest_chunk(
     trained = sum(each.numel() * each.element_size() for each in module.parameters() if each.requires_grad)
     free = free_memory(device) if free_bytes is None else free_bytes
     pairs = processes * len(batch) * sum(map(len, batch.texts[1:]))
-    loss = (
-        5 * 4 * min(pairs, BLOCK) + 3 * pairs
-    )  # scores of a block of rows, and masks of all: not of the chunk alone
-    usable = USABLE * (
-        free - 3 * trained - constant - loss
-    )  # gradients and AdamW's two moments are still to come
+    # scores of a block of rows, and masks of all: not of the chunk alone
+    loss = 5 * 4 * min(pairs, BLOCK) + 3 * pairs
+    # gradients and AdamW's two moments are still to come
+    usable = USABLE * (free - 3 * trained - constant - loss)
     found = int(usable / needed) // SMALLEST * SMALLEST
     if found >= 1.5 * batch.num_tokens:  # batches differ in length
         return None
@@ -134,9 +132,7 @@ def container_memory() -> int:
         limit, used, details = (
             (group / f"memory.{name}").read_text(encoding="ascii") for name in ("max", "current", "stat")
         )
-        files = dict(line.split() for line in details.splitlines())[
-            "inactive_file"
-        ]  # given up when asked for
-        return int(limit) - int(used) + int(files)
+        given_up_when_asked = dict(line.split() for line in details.splitlines())["inactive_file"]
+        return int(limit) - int(used) + int(given_up_when_asked)
     except (OSError, ValueError, KeyError):  # no such files, or "max": no limit
         return sys.maxsize
