@@ -53,7 +53,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "datasets": ("retriever.data.arrow",),
     "datasketch": ("retriever.inspection.near_duplicates",),
     "pyarrow": ("retriever.data.arrow",),
-    "regex": ("retriever.data.answers", "retriever.data.shingles"),
+    "regex": ("retriever.data.answers",),
     "selectolax": ("retriever.data.documents.html",),
     "markdown_it": ("retriever.data.documents.markdown",),
     "pypdf": ("retriever.data.documents.pdf",),

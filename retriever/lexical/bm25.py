@@ -26,7 +26,7 @@ from retriever.protocols import Progress, no_progress
 from retriever.records import Passage
 
 MANIFEST = "bm25.json"
-FORMAT = 2
+FORMAT = 3
 SMALL, SMALL_TOKENS = 20_000, 5_000_000
 """Passages, and words in all of them, that are counted as Python objects."""
 

@@ -301,7 +301,7 @@ def test_statistics_come_back(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "bm25.json").read_text())
     assert (manifest["k1"], manifest["b"]) == (0.9, 0.4)
     for change, message in [
-        ({"format": 1}, "expected BM25 format 2, found 1: build the index again"),
+        ({"format": 1}, "expected BM25 format 3, found 1: build the index again"),
         (
             {"analyser": {"stop_words": "x"}},
             "stop_words must be 'english', null or a list of words with a name, got 'x'",
