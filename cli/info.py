@@ -46,12 +46,15 @@ def rows_of(facts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 
 def facts_of(name: str) -> tuple[str, Mapping[str, object]]:
     """What kind of thing it is, and its settings."""
+    from retriever.index.layout import CURRENT, is_unfinished
+
     folder = Path(name)
-    if (folder / "CURRENT").is_file() or (folder / "shards").is_dir():
+    if (folder / CURRENT).is_file() or is_unfinished(folder):
         from retriever.index.opened import OpenIndex
 
-        opened = OpenIndex.open(folder)
-        return "index", {**index_facts(opened.manifest), **bm25_facts(opened)}
+        return "index", OpenIndex.open_with(
+            folder, lambda opened: {**index_facts(opened.manifest), **bm25_facts(opened)}
+        )
     if (folder / "config.json").is_file() and (folder / "model").is_dir():
         return "run", run_facts(folder)
     return "model", model_facts(name)

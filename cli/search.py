@@ -100,6 +100,8 @@ def typed_questions() -> Iterator[str]:
         except EOFError:
             sys.stderr.write("\n" if terminal else "")
             return
+        except UnicodeDecodeError:  # where Python was told to be strict
+            raise InputError("the question is not UTF-8") from None
         if text:
             yield text
 

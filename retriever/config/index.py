@@ -109,6 +109,12 @@ class IndexConfig(Bm25Config, EncodingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.vectors is not None and self.keep_shards:
+            raise InputError(
+                "keep_shards is of shards in the index folder, and those of vectors are kept anyway"
+            )
+        if self.vectors is not None and self.vectors.resolve() == self.output.resolve():
+            raise InputError("vectors and output are the same folder", path=self.output)
         for each in () if self.bm25 else fields(Bm25Config):
             if getattr(self, each.name) != each.default:
                 raise InputError(f"{each.name} is of the BM25 index, which is not asked for: add --bm25")
@@ -130,7 +136,7 @@ class IndexModelConfig(Config):
         source="what the index was built with",
     )
     device: str = setting(
-        "auto, cpu, cuda, cuda:N or mps. The precision is that of the index.",
+        "auto, cpu, cuda, cuda:N or mps. Passages are encoded in the precision of the index.",
         default="auto",
         source="the GPU where there is one",
     )

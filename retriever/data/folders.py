@@ -87,6 +87,14 @@ def locked(file: Path, refusal: str, *, seconds: float = 0) -> Iterator[None]:
         lock.release()
 
 
+def drop_unused(folder: Path, lock: Path) -> None:
+    """Delete a folder that holds nothing but its lock. To be called by who holds it: else another's could be deleted."""
+    if set(folder.iterdir()) <= {lock}:
+        lock.unlink(missing_ok=True)
+        with suppress(OSError):  # another has just made its own
+            folder.rmdir()
+
+
 def remove(paths: Iterable[Path]) -> None:
     """Delete files, and folders with what is in them."""
     for each in paths:

@@ -85,7 +85,7 @@ def embed_corpus(
             f"the shards here were made with {other}: name another folder, or give what they were made with",
             path=folder,
         )
-    for leftover in _leftovers(folder):
+    for leftover in leftovers(folder):
         leftover.unlink()
     if not (folder / MANIFEST).exists():
         require_no_strangers(folder)
@@ -162,7 +162,7 @@ def _is_whole(shard: Shard) -> bool:
     return entry.get("sha256") == file_sha256(shard.file)
 
 
-def _leftovers(folder: Path) -> list[Path]:
+def leftovers(folder: Path) -> list[Path]:
     """What ``atomic_file`` leaves of our files in a run that was killed."""
     return [
         each
@@ -177,7 +177,7 @@ def require_no_strangers(folder: Path) -> None:
     Raises:
         InputError: it holds what is not of a run that was killed at its very start.
     """
-    known = {*_leftovers(folder), *(folder / name for name in BESIDE)}
+    known = {*leftovers(folder), *(folder / name for name in BESIDE)}
     if strangers := sorted(set(folder.iterdir()) - known):
         raise InputError(f"holds something else ({strangers[0].name}): name a new folder", path=folder)
 

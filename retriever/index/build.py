@@ -15,7 +15,7 @@ from retriever.data.arrow import PassageTable
 from retriever.data.corpus import read_passages
 from retriever.data.dpr import read_question_texts
 from retriever.data.files import require_new_folder
-from retriever.data.folders import locked
+from retriever.data.folders import drop_unused, locked
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.shards import KEPT, made_with, require_no_strangers
 from retriever.errors import InputError
@@ -64,6 +64,8 @@ def build_index(config: IndexConfig, *, progress: Progress = no_progress) -> Pat
     """
     config = _as_in_folder(config)
     _require_free(config.output)
+    if config.vectors is not None and not config.vectors.is_dir():
+        require_new_folder(config.vectors)
     bm25 = _bm25_of(config)
     questions = read_question_texts(config.questions)  # what is wrong with them is said before the encoding
     model = PassageModel.of(config).load()
@@ -269,6 +271,11 @@ def _held(vectors: Path | None) -> Iterator[None]:
     if vectors is None:
         yield
         return
+    was_there = vectors.exists()
     vectors.mkdir(parents=True, exist_ok=True)
     with locked(vectors / LOCK, "another process is encoding into this folder"):
-        yield
+        try:
+            yield
+        finally:
+            if not was_there:
+                drop_unused(vectors, vectors / LOCK)

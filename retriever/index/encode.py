@@ -1,7 +1,6 @@
 """Passages → vectors on the disk: for an index that is being built, or in a folder of their own."""
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,9 +12,17 @@ from retriever.config.index import EncodeConfig, EncodingConfig
 from retriever.data.arrow import PassageTable, write_passage_table
 from retriever.data.corpus import read_passages
 from retriever.data.files import require_new_folder
-from retriever.data.folders import locked
+from retriever.data.folders import drop_unused, locked
 from retriever.encoding.dual_encoder import DualEncoder
-from retriever.encoding.shards import NUMPY_TYPE, RunShards, Shard, embed_corpus, made_with, run_here
+from retriever.encoding.shards import (
+    NUMPY_TYPE,
+    RunShards,
+    Shard,
+    embed_corpus,
+    leftovers,
+    made_with,
+    run_here,
+)
 from retriever.errors import InputError
 from retriever.index.layout import LOCK, PASSAGES
 from retriever.index.parts import Parts
@@ -41,15 +48,14 @@ def encode_corpus(config: EncodeConfig, *, progress: Progress = no_progress) -> 
     Raises:
         InputError: bad passages or model, a folder that holds something else, or one that another process writes into.
     """
-    output, was_there = config.output, config.output.exists()
-    leftovers = {output / LOCK, output / UNFINISHED}  # of a run that was killed at its very start
-    if not (output / PASSAGES).is_file() and not (was_there and set(output.iterdir()) <= leftovers):
-        require_new_folder(output)
+    output = config.output
+    _require_own(output, config.passages)
     model = PassageModel.of(config).load()
     logger.info(model.describe())
+    was_there = output.exists()
     output.mkdir(parents=True, exist_ok=True)
-    try:
-        with locked(output / LOCK, "another process is encoding into this folder"):
+    with locked(output / LOCK, "another process is encoding into this folder"):
+        try:
             _, passages_sha256 = write_passage_table(output / UNFINISHED, read_passages(config.passages))
             _require_same(output, passages_sha256)
             (output / UNFINISHED).replace(output / PASSAGES)
@@ -63,12 +69,30 @@ def encode_corpus(config: EncodeConfig, *, progress: Progress = no_progress) -> 
                 progress=progress,
             )
             vectors_of(PassageTable(output / PASSAGES), passages_sha256)
-    except InputError:
-        if not was_there and set(output.iterdir()) <= leftovers:
-            shutil.rmtree(output)
-        (output / UNFINISHED).unlink(missing_ok=True)
-        raise
+        except InputError:
+            (output / UNFINISHED).unlink(missing_ok=True)
+            if not was_there:
+                drop_unused(output, output / LOCK)
+            raise
     return output
+
+
+def _require_own(output: Path, passages: Path) -> None:
+    """The folder is new, or of ``ctl encode``: ``passages.arrow`` in it is replaced."""
+    if not output.is_dir():
+        require_new_folder(output)
+        return
+    begun = {output / LOCK, output / UNFINISHED, *leftovers(output)}  # of a run that was killed at its start
+    found = set(output.iterdir())
+    if output / LOCK in found:
+        begun.add(output / PASSAGES)
+    whole = (output / PASSAGES).is_file() and made_with(output) is not None
+    if not whole and not found <= begun:
+        require_new_folder(output)
+    if output / PASSAGES in found and passages.resolve() == (output / PASSAGES).resolve():
+        raise InputError(
+            "are the passages to encode, and the output folder's own: name another folder", path=passages
+        )
 
 
 def _require_same(output: Path, passages_sha256: str) -> None:

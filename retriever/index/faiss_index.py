@@ -14,6 +14,12 @@ from retriever.errors import InputError
 NOTHING = -1
 """In place of a row, where fewer were found than were asked for."""
 
+PRODUCTS_FROM = 12
+"""Queries at once that FAISS compares by matrix products."""
+
+UNCLEAR = 1e-6
+"""Scores of matrix products that differ by less, as a share of the highest, may be equal."""
+
 
 class FaissIndex:
     """(N, D) vectors by row, compared by inner product: one FAISS index, or one after the other.
@@ -35,6 +41,7 @@ class FaissIndex:
         self._index = parts[0] if len(parts) == 1 else _joined(parts)
         kinds = faiss.IndexFlat, faiss.IndexScalarQuantizer
         self._compares_all = all(isinstance(faiss.downcast_index(part), kinds) for part in parts)
+        self._is_flat = all(isinstance(faiss.downcast_index(part), faiss.IndexFlat) for part in parts)
         _tune(parts[0].d)
 
     def __len__(self) -> int:
@@ -91,7 +98,8 @@ class FaissIndex:
         """(Q, D) → (Q, min(k, N)) scores and rows, best first, equal scores by the lower row.
 
         FAISS keeps any of several equal scores at the end of a ranking; where every vector is compared, it is asked for more
-        until that end is clear. Where fewer are found, the row is ``NOTHING`` and the score minus infinity.
+        until that end is clear. Where the lists that are looked into hold fewer, more of them are. Where fewer are found in spite of
+        that, as a graph may lose some, the row is ``NOTHING`` and the score minus infinity.
         """
         if queries.ndim != 2 or queries.shape[1] != self.dimension:
             raise ValueError(f"queries {queries.shape}, expected (Q, {self.dimension})")
@@ -100,21 +108,77 @@ class FaissIndex:
             return np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         depth = min(k + self._compares_all, len(self))
-        scores, rows = self._ordered(queries, depth)  # (Q, depth) each
-        unclear = np.flatnonzero(scores[:, k - 1] == scores[:, -1]) if depth > k else np.empty(0, np.int64)
+        again = self._is_flat and len(queries) >= PRODUCTS_FROM
+        scores, rows = self._ordered(queries, depth, again=again)  # (Q, depth) each
+        unclear = (
+            np.flatnonzero(_is_unclear(scores, k, rounded=again)) if depth > k else np.empty(0, np.int64)
+        )
         scores, rows = scores[:, :k], rows[:, :k]
         while len(unclear):
             depth = min(2 * depth, len(self))
-            more, of_rows = self._ordered(queries[unclear], depth)
+            more, of_rows = self._ordered(queries[unclear], depth, again=again)
             scores[unclear], rows[unclear] = more[:, :k], of_rows[:, :k]
-            unclear = unclear[(more[:, k - 1] == more[:, -1]) & (depth < len(self))]
+            unclear = unclear[_is_unclear(more, k, rounded=again) & (depth < len(self))]
+        if lists := self.lists:
+            self._look_further(queries, scores, rows, lists)
         return scores, rows
 
-    def _ordered(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        scores, rows = self._index.search(queries, k)  # (Q, k) each
+    def _look_further(
+        self, queries: NDArray[np.float32], scores: NDArray[np.float32], rows: NDArray[np.int64], lists: int
+    ) -> None:
+        """Search in place what found too few again, in twice as many lists, up to all of them."""
+        probes = int(faiss.extract_index_ivf(self._parts[0]).nprobe)
+        while probes < lists and len(short := np.flatnonzero(rows[:, -1] == NOTHING)):
+            probes = min(2 * probes, lists)
+            parameters = _probing(self._parts[0], probes)
+            scores[short], rows[short] = self._ordered(queries[short], rows.shape[1], parameters)
+
+    def _ordered(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        parameters: faiss.SearchParameters | None = None,
+        *,
+        again: bool = False,
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """(Q, k) scores and rows in order.
+
+        Args:
+            queries: (Q, D).
+            k: at most N.
+            parameters: of this search.
+            again: compute each score once more by itself: a matrix product gives equal vectors scores that differ in the last bit,
+                as their place in it does.
+        """
+        scores, rows = self._index.search(queries, k, params=parameters)  # (Q, k) each
         scores = np.where(rows == NOTHING, -np.inf, scores)
+        if again:
+            scores = self._products(queries, rows)
         order = np.lexsort((rows, -scores), axis=1)
         return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+
+    def _products(self, queries: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(Q, k) inner products of each query with its rows, as FAISS computes them for few queries; of flat vectors."""
+        found = np.full(rows.shape, -np.inf, np.float32)
+        count, depth = rows.shape
+        starts = accumulate((part.ntotal for part in self._parts), initial=0)
+        for part, start in zip(self._parts, starts, strict=False):
+            here = (rows >= start) & (rows < start + part.ntotal)
+            own = np.ascontiguousarray(
+                np.where(here, rows - start, NOTHING)
+            )  # FAISS passes over what is below 0
+            products = np.empty(rows.shape, np.float32)
+            vectors = faiss.downcast_index(part).get_xb()  # type: ignore[attr-defined]
+            faiss.fvec_inner_products_by_idx(  # type: ignore[attr-defined]
+                *(faiss.swig_ptr(each) for each in (products, queries)),
+                vectors,
+                faiss.swig_ptr(own),
+                self.dimension,
+                count,
+                depth,
+            )
+            found = np.where(here, products, found)
+        return found
 
     def vectors(self, start: int, count: int) -> NDArray[np.float32]:
         """(count, D) vectors from a row on, the best that the index holds of them."""
@@ -173,6 +237,24 @@ class FaissIndex:
         return loaded
 
 
+def _is_unclear(scores: NDArray[np.float32], k: int, *, rounded: bool) -> NDArray[np.bool_]:
+    """(Q,) whether what comes after (Q, more than k) scores could belong among the first k."""
+    margin = UNCLEAR * np.abs(scores[:, 0]) if rounded else 0
+    found: NDArray[np.bool_] = scores[:, k - 1] - scores[:, -1] <= margin
+    return found
+
+
+def _probing(part: faiss.Index, probes: int) -> faiss.SearchParameters:
+    """Parameters of a search in so many lists, everything else as it is set."""
+    index = faiss.downcast_index(part)
+    if isinstance(index, faiss.IndexRefine):
+        inner = _probing(index.base_index, probes)
+        return faiss.IndexRefineSearchParameters(  # type: ignore[call-arg]
+            k_factor=index.k_factor, base_index_params=inner
+        )
+    return faiss.SearchParametersIVF(nprobe=probes)  # type: ignore[call-arg]
+
+
 def _product_quantizer(index: faiss.Index) -> faiss.ProductQuantizer | None:
     try:
         found: faiss.ProductQuantizer | None = getattr(faiss.extract_index_ivf(index), "pq", None)
@@ -225,5 +307,5 @@ def _tune(dimension: int) -> None:
     Its default asks for queries x dimension above 128,000 before it does, which makes middle-sized batches several times
     slower; 1,024 vectors at a time are a tenth slower (``benchmarks/search.py``). Both are global to the process.
     """
-    faiss.cvar.distance_compute_blas_threshold = 12 * dimension
+    faiss.cvar.distance_compute_blas_threshold = PRODUCTS_FROM * dimension
     faiss.cvar.distance_compute_blas_database_bs = 4096

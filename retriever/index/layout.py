@@ -234,7 +234,7 @@ def current_generation(index: Path) -> Generation:
     if not index.is_dir():
         raise InputError("no such index folder", path=index)
     if not (index / CURRENT).is_file():
-        unfinished = (index / SHARDS).is_dir()
+        unfinished = is_unfinished(index)
         reason = (
             "this index is not finished: run ctl index again"
             if unfinished
@@ -248,6 +248,14 @@ def current_generation(index: Path) -> Generation:
             return Generation(index / name, sha256)
         if _pointer(index) == line:  # else it has just been replaced
             raise InputError(f"points to generation '{name}', which is not there", path=index / CURRENT)
+
+
+def is_unfinished(index: Path) -> bool:
+    """Whether a folder holds what a build makes before the index is in force."""
+    begun = (
+        each for each in numbered(index / SEGMENTS) if each.suffix == ".tmp" or (each / PASSAGES).exists()
+    )
+    return (index / SHARDS).is_dir() or (index / BLOCKS).is_dir() or any(begun)
 
 
 def _pointer(index: Path) -> str:

@@ -103,7 +103,7 @@ def tune_index(config: IndexTuneConfig, *, progress: Progress = no_progress) -> 
             for settings in RECIPES[recipe].ladder(index.lists):
                 trades.append(_measured(recipe, settings, index, truth, seconds, opened.manifest.dimension))
                 advance(1)
-                if trades[-1].recall >= ENOUGH:
+                if trades[-1].recall >= (max(ENOUGH, config.target_recall) if config.apply else ENOUGH):
                     break
     if config.apply:
         _apply(config, opened, [each for each in trades if each.recipe == own], truth)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retriever.config.index import IndexAddConfig, IndexRemoveConfig
-from retriever.data.corpus import read_passages
+from retriever.data.corpus import locate_passages, read_passages
 from retriever.data.lines import read_lines
 from retriever.errors import InputError
 from retriever.index.bm25 import settings_of
@@ -73,6 +73,7 @@ def _new_passages(
             raise InputError(
                 f"passage '{first}' is in the index already: --replace puts the new one in its place",
                 path=config.passages,
+                line=next(line for line, each in locate_passages(config.passages) if each.id == first),
             )
         replaced.append(rows[there])
         return batch

@@ -1,7 +1,7 @@
 """Writing into an index folder: one writer at a time, new segments and new generations, and nothing of what was there changed."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from retriever.data.arrow import PassageTable, write_passage_table
-from retriever.data.folders import locked, new_folder
+from retriever.data.folders import drop_unused, locked, new_folder
 from retriever.index.bm25 import write_statistics
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.id_table import write_id_table
@@ -62,11 +62,8 @@ def writer(index: Path) -> Iterator[None]:
             yield
         finally:
             delete_unused(index)
-            if not was_there and {each.name for each in index.iterdir()} <= {LOCK}:
-                # as long as it is held: else another's could be deleted
-                (index / LOCK).unlink(missing_ok=True)
-                with suppress(OSError):  # that other has just made its own
-                    index.rmdir()
+            if not was_there:
+                drop_unused(index, index / LOCK)
 
 
 def write_segment(

@@ -103,7 +103,9 @@ class Formula:
     def norms(self, lengths: NDArray[np.int32]) -> NDArray[np.float64]:
         """(N,) k1 (1 - b + b · l / L) of passages."""
         k1, b = self.parameters.k1, self.parameters.b
-        average = self.statistics.num_words / self.statistics.num_passages
+        average = (
+            self.statistics.num_words / self.statistics.num_passages or 1.0
+        )  # none is left that has words
         found: NDArray[np.float64] = k1 * (1 - b + b * lengths.astype(np.float64) / average)
         return found
 

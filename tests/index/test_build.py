@@ -297,6 +297,13 @@ def killed_after_shards(config: IndexConfig, shards: int) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
+@pytest.mark.parametrize("folder", ["shards", "segments/000001.tmp", "bm25-blocks"])
+def test_whatever_a_killed_build_left_is_called_unfinished(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "index" / folder).mkdir(parents=True)
+    with pytest.raises(InputError, match="this index is not finished: run ctl index again"):
+        opened(tmp_path / "index")
+
+
 def test_a_killed_build_goes_on_where_it_was_and_gives_the_same_bytes(
     config: IndexConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

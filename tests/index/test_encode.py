@@ -149,6 +149,58 @@ def test_bad_passages_leave_nothing_and_a_folder_of_something_else_is_left_alone
     assert not config.output.exists()
 
 
+def test_a_corpus_in_the_output_folder_is_not_overwritten(config: EncodeConfig, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "passages.arrow").write_bytes(b"a user's")
+    with pytest.raises(InputError, match="output folder exists and is not empty"):
+        encode_corpus(changed(config, output=data))
+    assert (data / "passages.arrow").read_bytes() == b"a user's"
+    index = build_index(index_config(config, tmp_path / "index", bm25=True))
+    before = files(index)
+    with pytest.raises(InputError, match="output folder exists and is not empty"):
+        encode_corpus(changed(config, output=index / "segments" / "000001"))
+    assert files(index) == before
+    own = encode_corpus(config) / "passages.arrow"
+    with pytest.raises(InputError, match="the output folder's own"):
+        encode_corpus(changed(config, passages=own))
+
+
+def test_a_file_in_place_of_a_folder_is_refused(config: EncodeConfig, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="output folder exists and is a file"):
+        encode_corpus(changed(config, output=tmp_path / "file"))
+    with pytest.raises(InputError, match="output folder exists and is a file"):
+        build_index(index_config(config, tmp_path / "index", vectors=tmp_path / "file"))
+
+
+def test_a_build_that_fails_leaves_no_folder_of_vectors(config: EncodeConfig, tmp_path: Path) -> None:
+    config.passages.write_text("{}\n")
+    with pytest.raises(InputError, match="no 'id' or '_id'"):
+        build_index(index_config(config, tmp_path / "index", vectors=tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"keep_shards": True}, "those of vectors are kept anyway"), ({"vectors": "index"}, "the same folder")],
+)
+def test_flags_beside_vectors_that_would_do_nothing_are_refused(
+    config: EncodeConfig, tmp_path: Path, options: dict[str, object], message: str
+) -> None:
+    folder = tmp_path / str(options.pop("vectors", "vectors"))
+    with pytest.raises(InputError, match=message):
+        index_config(config, tmp_path / "index", vectors=folder, **options)
+
+
+def test_who_is_refused_leaves_what_the_first_is_writing(config: EncodeConfig) -> None:
+    config.output.mkdir()
+    (config.output / "passages.arrow.tmp").write_bytes(b"on the way")
+    with FileLock(config.output / ".lock"), pytest.raises(InputError, match="another process"):
+        encode_corpus(config)
+    assert (config.output / "passages.arrow.tmp").read_bytes() == b"on the way"
+
+
 def test_of_two_processes_the_second_is_refused(config: EncodeConfig) -> None:
     folder = encode_corpus(config)
     with FileLock(folder / ".lock"), pytest.raises(InputError) as error:

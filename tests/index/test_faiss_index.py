@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retriever.errors import InputError
-from retriever.index.faiss_index import NOTHING, FaissIndex
+from retriever.index.faiss_index import FaissIndex
 
 
 def vectors(count: int, seed: int = 0) -> np.ndarray:
@@ -71,14 +71,44 @@ def test_equal_scores_are_taken_by_the_lower_row_where_every_vector_is_compared(
     np.testing.assert_array_equal(scores, np.take_along_axis(queries @ corpus.T, expected, 1))
 
 
-def test_what_is_found_too_little_is_marked_and_comes_last() -> None:
-    index = FaissIndex(16, "IVF2,Flat")
-    index._index.train(vectors(100))
-    index.add(vectors(100))
-    scores, rows = index.search(vectors(3, seed=1), 100)  # one of the two lists is looked into
-    assert (rows[:, -1] == NOTHING).all()
-    assert np.isneginf(scores[rows == NOTHING]).all()
-    assert np.isfinite(scores[rows != NOTHING]).all()
+@pytest.mark.parametrize("k", [10, 39, 60])
+@pytest.mark.parametrize("batch", [1, 11, 12, 64])
+def test_equal_vectors_have_equal_scores_however_many_questions_are_asked(k: int, batch: int) -> None:
+    generator = np.random.default_rng(0)
+    corpus = generator.standard_normal((4100, 384)).astype(np.float32)  # more than one tile of FAISS
+    corpus /= np.linalg.norm(corpus, axis=1, keepdims=True)
+    copies = np.sort(generator.choice(len(corpus), 40, replace=False))
+    corpus[copies] = corpus[copies[0]]
+    queries = corpus[copies[0]] + 0.01 * generator.standard_normal((batch, 384)).astype(np.float32)
+    index = FaissIndex(384)
+    index.add(corpus)
+    scores, rows = index.search(queries, k)
+    assert (rows[:, :40] == copies[:k]).all()
+    alone = [index.search(each[None], k) for each in queries]
+    np.testing.assert_array_equal(scores, np.concatenate([each for each, _ in alone]))
+    np.testing.assert_array_equal(rows, np.concatenate([each for _, each in alone]))
+
+
+@pytest.mark.parametrize(
+    "factory", ["IVF4,Flat", "IVF4,SQ8", "IVF4,PQ8x4fs,Refine(SQfp16)", "IVF4,RaBitQ,Refine(SQ8)"]
+)
+@pytest.mark.parametrize("files", [1, 2])
+def test_where_the_lists_hold_too_few_more_are_looked_into(factory: str, files: int, tmp_path: Path) -> None:
+    corpus, paths = vectors(200), [tmp_path / str(number) for number in range(files)]
+    index = FaissIndex(16, factory)
+    index.train(corpus)
+    index.save(tmp_path / "trained")
+    for path, part in zip(paths, np.split(corpus, files), strict=True):
+        index = FaissIndex.load_empty(tmp_path / "trained")
+        index.add(part)
+        index.save(path)
+    index = FaissIndex.load(paths, 200)
+    index.set_search({"nprobe": 1})
+    few, _ = index.search(vectors(3, seed=1), 1)
+    scores, rows = index.search(vectors(3, seed=1), 200)
+    assert all(sorted(each) == list(range(200)) for each in rows)
+    assert (np.diff(scores) <= 0).all()
+    assert index.search(vectors(3, seed=1), 1)[0].tolist() == few.tolist()  # the setting is as it was
 
 
 def test_saved_and_loaded_it_finds_the_same_and_is_not_added_to(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_removed_id_can_be_added_again_and_replacing_is_both_at_once(
     more = index.parent / "more.jsonl"
     assert (
         str(error.value)
-        == f"{more}: passage 'p1' is in the index already: --replace puts the new one in its place"
+        == f"{more}:2: passage 'p1' is in the index already: --replace puts the new one in its place"
     )
     opened = add_passages(addition(index, [Passage("new", "x"), again], replace=True))
     assert (opened["p1"], opened["new"], len(opened)) == (again, Passage("new", "x"), 7)
