@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from retriever.choices import PassageFormat, PoolingRequest, Precision, TextRole
-from retriever.encoding.device import autocast, choose_device, choose_precision
+from retriever.encoding.device import autocast, choose_device, choose_precision, prepare_device
 from retriever.encoding.dropout import use_cheap_dropout
 from retriever.encoding.head import asked_settings, read_head
 from retriever.encoding.hugging_face import load_transformer, quiet_transformers
@@ -110,6 +110,7 @@ class Encoder(nn.Module):
             InputError: no such model or device, no weights, or settings that contradict the folder.
         """
         target = choose_device(device)
+        prepare_device(target)
         folder = locate_model(str(name))
         if (folder / DUAL_ENCODER_FILE).is_file():
             raise InputError(

@@ -319,6 +319,14 @@ def test_sentences_and_pairs_are_not_mixed(unsupervised: Path, plain_folder: Pat
     )
 
 
+@pytest.mark.parametrize(("asked", "saved"), [(48, 48), (16, 32)])
+def test_simcse_is_judged_and_saved_at_no_less_than_the_length_it_is_trained_at(
+    unsupervised: Path, model_folder: Path, tmp_path: Path, asked: int, saved: int
+) -> None:
+    run = train_simcse(simcse(unsupervised, tmp_path / "run", model_folder, max_steps=1, max_length=asked))
+    assert Encoder.load(run, device="cpu").settings.max_length == saved  # the folder declares 32
+
+
 def test_dprs_two_published_encoders_train_on_as_two(plain_folder: Path, tmp_path: Path) -> None:
     size = {key: getattr(BertConfig.from_pretrained(plain_folder), key) for key in SIZES}
     folders = {}
@@ -497,6 +505,20 @@ def test_hard_negatives_that_are_not_wanted_are_not_tokenized(plain_folder: Path
     )
     assert len(left.passages) < len(kept.passages)
     assert int(left.hard_negatives.lengths.sum()) == 0
+
+
+def test_a_query_encoder_cuts_questions_in_sentence_transformers_as_here(
+    plain_folder: Path, tmp_path: Path
+) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    lengths = {"query_max_length": 8, "passage_max_length": 48}
+    run = train_dpr(
+        dpr(train, tmp_path / "run", plain_folder, shared_encoder=False, batch_size=8, max_steps=1, **lengths)
+    )
+    question = " ".join(WORDS[:15])
+    expected = DualEncoder.load(run, device="cpu", precision="fp32").encode_queries([question])
+    other = SentenceTransformer(str(run / "model" / "query"), device="cpu")
+    np.testing.assert_allclose(other.encode_query([question]), expected, atol=1e-5)
 
 
 def test_two_encoders_are_not_trained_as_one(plain_folder: Path, tmp_path: Path) -> None:
