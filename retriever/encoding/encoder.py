@@ -349,6 +349,9 @@ class Encoder(nn.Module):
         config.output_hidden_states = needs_all_layers(
             settings.pooling
         )  # sentence-transformers reads it from there
+        if (backend := getattr(self.tokenizer, "backend_tokenizer", None)) is not None:
+            backend.no_truncation()  # the last call's, which other programs would take for the model's
+            backend.no_padding()
         with quiet_transformers():
             self.transformer.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)

@@ -17,6 +17,7 @@ from retriever.data.files import file_sha256
 from retriever.data.sts import read_sts_task
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.encoder import Encoder
+from retriever.encoding.model_folder import EncoderSettings
 from retriever.errors import InputError
 from retriever.evaluation.geometry import uniformity
 from retriever.evaluation.results import read_results, tasks_of
@@ -26,6 +27,7 @@ from retriever.training.dev import dev_pool
 from retriever.training.dpr import dpr_training_set, train_dpr
 from retriever.training.simcse import train_simcse
 from tests.conftest import WORDS
+from tests.tiny import tiny_encoder
 
 THINGS = [
     "cat",
@@ -519,6 +521,19 @@ def test_a_query_encoder_cuts_questions_in_sentence_transformers_as_here(
     expected = DualEncoder.load(run, device="cpu", precision="fp32").encode_queries([question])
     other = SentenceTransformer(str(run / "model" / "query"), device="cpu")
     np.testing.assert_allclose(other.encode_query([question]), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("similarity", "kept"), [(None, True), ("dot", False)])
+def test_a_normalisation_that_a_model_declares_stays_unless_dot_is_asked_for(
+    plain_folder: Path, tmp_path: Path, similarity: str | None, kept: bool
+) -> None:
+    settings = EncoderSettings(pooling="mean", max_length=32, similarity="dot", normalize=True)
+    tiny_encoder(plain_folder, settings).save(tmp_path / "model")
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    config = dpr(
+        train, tmp_path / "run", tmp_path / "model", batch_size=8, max_steps=1, similarity=similarity
+    )
+    assert Encoder.load(train_dpr(config), device="cpu").settings.normalize == kept
 
 
 def test_two_encoders_are_not_trained_as_one(plain_folder: Path, tmp_path: Path) -> None:
