@@ -149,6 +149,7 @@ class TrainDprConfig(EncoderConfig, TwoEncodersConfig, OptimConfig):
         "rates all files are mixed.",
         default=(),
         above=0,
+        at_most=1000,
     )
     passage_format: PassageFormat = setting(
         "How title and text become one input; saved with the model.",

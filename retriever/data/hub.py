@@ -85,3 +85,8 @@ def at_split(path: Path, split: Split) -> Path:
         return path
     hub = HubName.parse(path)
     return path if hub.split or hub.is_one_table else Path(f"{path}:{_HUB_SPLITS[split]}")
+
+
+def without_shard(name: str) -> str:
+    """The name of a file without the end that data sets of Hugging Face's hub give it, as in ``train-00000-of-00002``."""
+    return re.sub(r"-\d{5}-of-\d{5}$", "", name)

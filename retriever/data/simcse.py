@@ -100,7 +100,8 @@ class _Columns:
     hard_negatives: tuple[int, ...]
 
     @classmethod
-    def by_name(cls, cells: Sequence[str], path: Path, line: int) -> "_Columns":
+    def by_name(cls, cells: Sequence[str], path: Path, line: int, told: set[str]) -> "_Columns":
+        """The columns by their names; of those that are not used, what is not yet ``told`` is warned of, once a file."""
         names = [cell.strip() for cell in cells]
         anchor = next((names.index(each) for each in _ANCHOR if each in names), None)
         positive = next((names.index(each) for each in _POSITIVE if each in names), None)
@@ -110,8 +111,9 @@ class _Columns:
         if anchor is None:
             raise no_column(_ANCHOR[_POSITIVE[1] in names], cells, path, line)
         used = {anchor, positive, *negatives}
-        if line == 1 and (unused := [name for at, name in enumerate(names) if at not in used]):
-            logger.warning("%s: columns that are not used: %s", path, ", ".join(unused))
+        if unused := [name for at, name in enumerate(names) if at not in used and name not in told]:
+            logger.warning("%s:%d: columns that are not used: %s", path, line, ", ".join(unused))
+            told.update(unused)
         return cls(tuple(f"'{name}'" for name in names), anchor, positive, negatives)
 
     @classmethod
@@ -140,7 +142,7 @@ def _read_columns(path: Path, rows: Rows, refuse: Callable[[InputError], None]) 
     line, cells = first
     width = len(cells)
     has_header = any(_is_known(cell.strip()) for cell in cells) or (are_names(cells) and second is not None)
-    columns = _Columns.by_name(cells, path, line) if has_header else _Columns.by_position(width)
+    columns = _Columns.by_name(cells, path, line, set()) if has_header else _Columns.by_position(width)
     rows = chain([] if has_header else [first], [] if second is None else [second], rows)
     for line, cells in require_some(rows, path, "examples"):
         try:
@@ -154,10 +156,11 @@ def _read_columns(path: Path, rows: Rows, refuse: Callable[[InputError], None]) 
 
 def _read_objects(path: Path, refuse: Callable[[InputError], None]) -> Located:
     names: tuple[str, ...] = ()
+    told: set[str] = set()
     for record in require_some(read_records(path), path, "examples"):
         try:
             if not names or tuple(record.values) != names:  # in most files all objects have the same fields
-                columns = _Columns.by_name(tuple(record.values), path, record.line)
+                columns = _Columns.by_name(tuple(record.values), path, record.line, told)
                 names = tuple(record.values)
             example = _example_of(record, names, columns)
         except InputError as error:

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from retriever.choices import Split
-from retriever.data.hub import at_split, is_hub_name
+from retriever.data.hub import at_split, is_hub_name, without_shard
 from retriever.data.json_record import JsonRecord, kind_of, read_records
 from retriever.data.lines import RECORD_FORMATS, format_of, read_lines, read_table
 from retriever.data.senteval_sts import (
@@ -48,7 +48,8 @@ def read_sts_task(path: Path, split: Split = "test") -> StsTask:
     ``.csv``: tabs, no header, no quoting. As in SentEval, a pair without gold score is dropped, and white space
     becomes single spaces.
 
-    A folder with files for train, dev (or trial, validation) and test, named ``test.tsv``, ``sts-test.csv``, SentEval's
+    A folder with files for train, dev (or trial, validation) and test, named ``test.tsv``, ``sts-test.csv``, ``stsb_test.tsv``,
+    ``test-00000-of-00001.parquet``, SentEval's
     ``SICK_test_annotated.txt`` and the like, is a task whose file for ``split`` is read. Any other folder is a task with
     one subset for each file, or for each two files ``STS.input.NAME.txt`` and ``STS.gs.NAME.txt`` of SentEval's, sorted
     by name.
@@ -158,8 +159,8 @@ def _stem(path: Path) -> str:
 
 
 def _split_of(path: Path) -> Split | None:
-    name = _stem(path).lower().removesuffix("_annotated")
-    last_word = re.split("[-_]", name)[-1] if path.suffix == ".txt" else name.rpartition("-")[2]
+    name = without_shard(_stem(path)).lower().removesuffix("_annotated")
+    last_word = re.split("[-_.]", name)[-1]
     return next((split for split, names in _SPLIT_NAMES.items() if last_word in names), None)
 
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from retriever.data import senteval_transfer
+from retriever.data.hub import without_shard
 from retriever.data.labelled import is_labelled_format, read_labelled_texts
 from retriever.data.lines import format_of
 from retriever.errors import InputError
@@ -186,7 +187,7 @@ def _checked(task: str, files: dict[str, Path]) -> TransferFiles:
 def _name_of(path: Path) -> tuple[str, str]:
     """Task and split by the file's name: ``TREC_train.tsv`` → TREC, train; ``trec/test.tsv.gz`` → trec, test; ``CR.tsv`` → CR, all."""
     stem = Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
-    parts = _NAME.fullmatch(stem)
+    parts = _NAME.fullmatch(without_shard(stem))
     if parts is None:
         return stem, WHOLE
     return parts["task"] or path.resolve().parent.name, _SPLITS[parts["split"].lower()]

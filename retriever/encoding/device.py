@@ -34,6 +34,17 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
+def prepare_device(device: torch.device) -> None:
+    """Set up PyTorch for encoders on a device.
+
+    PyTorch from 2.11 on prefers cuDNN's attention on Hopper and Blackwell GPUs. That one plans anew for every shape, and batches of
+    sorted texts hardly ever have the same; besides, its gradients are not numbers for some masked rows (pytorch/pytorch#196678). So
+    it is switched off, for the whole process. What that gains has not been measured.
+    """
+    if device.type == "cuda":
+        torch.backends.cuda.enable_cudnn_sdp(False)
+
+
 def has_bf16(device: torch.device) -> bool:
     """Whether the device computes in bfloat16 in hardware; elsewhere bf16 is emulated and slower than fp32."""
     if device.type == "cuda":

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from retriever.choices import PassageFormat, PoolingRequest, Precision, TextRole
-from retriever.encoding.device import autocast, choose_device, choose_precision
+from retriever.encoding.device import autocast, choose_device, choose_precision, prepare_device
 from retriever.encoding.dropout import use_cheap_dropout
 from retriever.encoding.head import asked_settings, read_head
 from retriever.encoding.hugging_face import load_transformer, quiet_transformers
@@ -110,6 +110,7 @@ class Encoder(nn.Module):
             InputError: no such model or device, no weights, or settings that contradict the folder.
         """
         target = choose_device(device)
+        prepare_device(target)
         folder = locate_model(str(name))
         if (folder / DUAL_ENCODER_FILE).is_file():
             raise InputError(
@@ -348,6 +349,9 @@ class Encoder(nn.Module):
         config.output_hidden_states = needs_all_layers(
             settings.pooling
         )  # sentence-transformers reads it from there
+        if (backend := getattr(self.tokenizer, "backend_tokenizer", None)) is not None:
+            backend.no_truncation()  # the last call's, which other programs would take for the model's
+            backend.no_padding()
         with quiet_transformers():
             self.transformer.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)

@@ -179,7 +179,8 @@ def write_settings(
         for index, (path, kind) in enumerate(modules)
     ]
     write_json(folder / MODULES_FILE, listed)
-    lengths = {"max_seq_length": settings.max_length, "do_lower_case": settings.lowercase}
+    own_length = settings.query_max_length if settings.role == "query" else None
+    lengths = {"max_seq_length": own_length or settings.max_length, "do_lower_case": settings.lowercase}
     write_json(folder / "sentence_bert_config.json", lengths)
     prompts = {"query": settings.prompts.get("query", ""), "document": settings.prompts.get("passage", "")}
     default = settings.prompts.get("default")

@@ -118,9 +118,10 @@ def compare_systems(
             warn_of_policies(systems, suite, task)
             made += compare_task(systems, seeds, suite, task, method)
             advance(1)
+    if missing := [each for each in method.metrics if all(each != one.metric for one in made)]:
+        raise InputError(f"no task that the systems have in common has metric {', '.join(missing)}")
     if not made:
-        wanted = f" with metric {', '.join(method.metrics)}" if method.metrics else ""
-        raise InputError(f"the systems have no task with items in common{wanted}")
+        raise InputError("the systems have no task with items in common")
     return corrected(made)
 
 

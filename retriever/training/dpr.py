@@ -192,7 +192,7 @@ def _load(config: TrainDprConfig, device: str) -> DualEncoder:
         encoder.settings = replace(
             encoder.settings,
             similarity=similarity,
-            normalize=similarity == "cosine",
+            normalize=similarity == "cosine" or (encoder.settings.normalize and config.similarity is None),
             max_length=config.passage_max_length,
             query_max_length=config.query_max_length,
             passage_format=config.passage_format,

@@ -112,7 +112,13 @@ def _load(config: TrainSimcseConfig, device: str, *, supervised: bool) -> Encode
         raise InputError(
             f"model '{config.model}' has a head that belongs to it: --head {config.head} cannot be had"
         )
-    encoder.settings = replace(encoder.settings, similarity="cosine")
+    encoder.settings = replace(
+        encoder.settings,
+        similarity="cosine",
+        max_length=max(
+            encoder.settings.max_length, config.max_length
+        ),  # it is judged on all that it is trained on
+    )
     return encoder
 
 

@@ -177,7 +177,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path, pair, capsys):
     )
     assert refused([pair[0], alone], capsys) == "the systems have no task with items in common"
     assert refused([*pair, "--metric", "ndcg"], capsys) == (
-        "the systems have no task with items in common with metric ndcg"
+        "no task that the systems have in common has metric ndcg"
     )
     assert (
         refused([pair[0], str(tmp_path / "none")], capsys)

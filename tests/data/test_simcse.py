@@ -161,3 +161,16 @@ def test_examples_that_are_wrong_are_handed_over_and_the_others_come_with_their_
     refused = []
     assert [line for line, _ in locate_simcse_examples(path, refuse=refused.append)] == lines
     assert [str(each).removeprefix(str(path)) for each in refused] == errors
+
+
+def test_columns_that_are_not_used_are_told_wherever_they_begin(tmp_path, caplog):
+    first, second = (
+        '{"anchor": "a", "positive": "b", "note": 1}',
+        '{"positive": "b", "anchor": "a", "more": 2}',
+    )
+    read(tmp_path, "a.json", f"[\n{first},\n{second},\n{first}]")
+    path = tmp_path / "a.json"
+    assert caplog.messages == [
+        f"{path}:2: columns that are not used: note",
+        f"{path}:3: columns that are not used: more",
+    ]

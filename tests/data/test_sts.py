@@ -55,8 +55,12 @@ def test_pairs_without_gold_score_are_dropped(tmp_path):
     assert read_sts_task(lines).subsets["b"] == [SentencePair("x", "y", 2.0)]
 
 
-@pytest.mark.parametrize("dev", ["dev.tsv", "sts-dev.tsv", "trial.tsv", "SICK-validation.tsv"])
-@pytest.mark.parametrize("test", ["test.tsv", "sts-test.tsv", "SICK-test.tsv"])
+@pytest.mark.parametrize(
+    "dev", ["dev.tsv", "sts-dev.tsv", "trial.tsv", "SICK-validation.tsv", "stsb_dev.tsv"]
+)
+@pytest.mark.parametrize(
+    "test", ["test.tsv", "sts-test.tsv", "SICK-test.tsv", "stsb.test.tsv", "test-00000-of-00001.tsv"]
+)
 def test_a_folder_with_splits_means_one_of_its_files(tmp_path, dev, test):
     for score, name in enumerate((test, dev, "train.tsv")):
         write(tmp_path / "STS" / name, f"{HEADER}{score}\tx\ty\n")

@@ -12,7 +12,7 @@ def folder(tmp_path):
     """As data_scripts/transfer.py writes them, and as ``NAME_split.tsv``."""
     for name in (
         "cr.tsv",
-        "TREC_train.tsv",
+        "TREC_train-00000-of-00001.tsv",
         "TREC_test.tsv",
         "sst2/train.tsv",
         "sst2/dev.tsv",
@@ -40,7 +40,7 @@ def test_a_folder_is_a_family_of_tasks(folder, caplog):
     with caplog.at_level("INFO"):
         tasks = found(folder)
     assert tasks == {
-        "TREC": {"test": folder / "TREC_test.tsv", "train": folder / "TREC_train.tsv"},
+        "TREC": {"test": folder / "TREC_test.tsv", "train": folder / "TREC_train-00000-of-00001.tsv"},
         "cr": {WHOLE: folder / "cr.tsv"},
         "sst2": {split: folder / "sst2" / f"{split}.tsv" for split in ("dev", "test", "train")},
     }
@@ -48,7 +48,9 @@ def test_a_folder_is_a_family_of_tasks(folder, caplog):
 
 
 def test_a_split_brings_the_others_and_counts_once(folder):
-    assert found(folder / "TREC_test.tsv", folder / "TREC_train.tsv") == {"TREC": found(folder)["TREC"]}
+    assert found(folder / "TREC_test.tsv", folder / "TREC_train-00000-of-00001.tsv") == {
+        "TREC": found(folder)["TREC"]
+    }
     assert found(folder / "sst2" / "test.tsv", folder / "sst2") == {"sst2": found(folder)["sst2"]}
 
 

@@ -1,3 +1,4 @@
+import json
 import logging
 import shutil
 from dataclasses import replace
@@ -118,6 +119,14 @@ def test_a_saved_folder_gives_sentence_transformers_and_ourselves_equal_vectors(
     np.testing.assert_allclose(other.encode(TEXTS), expected, atol=1e-5)
     assert other.similarity_fn_name == "cosine"
     assert other.max_seq_length == 8
+
+
+def test_the_tokenizer_is_saved_without_what_its_last_call_cut(plain_folder: Path, tmp_path: Path) -> None:
+    encoder = tiny_encoder(plain_folder, EncoderSettings(pooling="mean", max_length=32)).eval()
+    encoder.tokenize(TEXTS, max_length=4)
+    encoder.save(tmp_path / "model")
+    saved = json.loads((tmp_path / "model" / "tokenizer.json").read_text())
+    assert (saved["truncation"], saved["padding"]) == (None, None)
 
 
 def test_prompts_are_saved_with_the_model_and_used_by_role(plain_folder: Path, tmp_path: Path) -> None:

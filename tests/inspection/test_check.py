@@ -218,7 +218,7 @@ def test_reading_again_repeats_no_warning_and_silences_nobody_else(tmp_path, mon
     monkeypatch.setattr(doctors, "text_of", text_of)
     assert found(train)["same_row"].examples[0].text == f"a b (first in {train}:2)"
     assert [each.message for each in caplog.records] == [
-        f"{train}: columns that are not used: source",
+        f"{train}:1: columns that are not used: source",
         "said",
     ]
 

@@ -17,6 +17,7 @@ from retriever.data.files import file_sha256
 from retriever.data.sts import read_sts_task
 from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.encoder import Encoder
+from retriever.encoding.model_folder import EncoderSettings
 from retriever.errors import InputError
 from retriever.evaluation.geometry import uniformity
 from retriever.evaluation.results import read_results, tasks_of
@@ -26,6 +27,7 @@ from retriever.training.dev import dev_pool
 from retriever.training.dpr import dpr_training_set, train_dpr
 from retriever.training.simcse import train_simcse
 from tests.conftest import WORDS
+from tests.tiny import tiny_encoder
 
 THINGS = [
     "cat",
@@ -319,6 +321,14 @@ def test_sentences_and_pairs_are_not_mixed(unsupervised: Path, plain_folder: Pat
     )
 
 
+@pytest.mark.parametrize(("asked", "saved"), [(48, 48), (16, 32)])
+def test_simcse_is_judged_and_saved_at_no_less_than_the_length_it_is_trained_at(
+    unsupervised: Path, model_folder: Path, tmp_path: Path, asked: int, saved: int
+) -> None:
+    run = train_simcse(simcse(unsupervised, tmp_path / "run", model_folder, max_steps=1, max_length=asked))
+    assert Encoder.load(run, device="cpu").settings.max_length == saved  # the folder declares 32
+
+
 def test_dprs_two_published_encoders_train_on_as_two(plain_folder: Path, tmp_path: Path) -> None:
     size = {key: getattr(BertConfig.from_pretrained(plain_folder), key) for key in SIZES}
     folders = {}
@@ -497,6 +507,33 @@ def test_hard_negatives_that_are_not_wanted_are_not_tokenized(plain_folder: Path
     )
     assert len(left.passages) < len(kept.passages)
     assert int(left.hard_negatives.lengths.sum()) == 0
+
+
+def test_a_query_encoder_cuts_questions_in_sentence_transformers_as_here(
+    plain_folder: Path, tmp_path: Path
+) -> None:
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    lengths = {"query_max_length": 8, "passage_max_length": 48}
+    run = train_dpr(
+        dpr(train, tmp_path / "run", plain_folder, shared_encoder=False, batch_size=8, max_steps=1, **lengths)
+    )
+    question = " ".join(WORDS[:15])
+    expected = DualEncoder.load(run, device="cpu", precision="fp32").encode_queries([question])
+    other = SentenceTransformer(str(run / "model" / "query"), device="cpu")
+    np.testing.assert_allclose(other.encode_query([question]), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("similarity", "kept"), [(None, True), ("dot", False)])
+def test_a_normalisation_that_a_model_declares_stays_unless_dot_is_asked_for(
+    plain_folder: Path, tmp_path: Path, similarity: str | None, kept: bool
+) -> None:
+    settings = EncoderSettings(pooling="mean", max_length=32, similarity="dot", normalize=True)
+    tiny_encoder(plain_folder, settings).save(tmp_path / "model")
+    train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
+    config = dpr(
+        train, tmp_path / "run", tmp_path / "model", batch_size=8, max_steps=1, similarity=similarity
+    )
+    assert Encoder.load(train_dpr(config), device="cpu").settings.normalize == kept
 
 
 def test_two_encoders_are_not_trained_as_one(plain_folder: Path, tmp_path: Path) -> None:
