@@ -192,8 +192,13 @@ class TrainDprConfig(EncoderConfig, TwoEncodersConfig, OptimConfig):
             raise InputError(
                 f"train_rate must be given once a --train file: {len(self.train_rate)} rates for {len(self.train)} files"
             )
+        if self.shared_encoder and self.passage_model is not None:
+            raise InputError(
+                "shared_encoder is for one model, and passage_model names a second: leave one out (--two-encoders)"
+            )
 
     @classmethod
     def other_defaults(cls, given: Mapping[str, object]) -> Mapping[str, object]:
-        """The values of the preset that was named."""
-        return preset_values(DPR_PRESETS, given)
+        """The values of the preset that was named; two models are two encoders."""
+        two = {} if given.get("passage_model") is None else {"shared_encoder": False}
+        return {**preset_values(DPR_PRESETS, given), **two}

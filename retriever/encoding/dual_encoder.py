@@ -202,8 +202,14 @@ JOIN: dict[PassageFormat, Callable[[str, str], str]] = {
 def format_passages(
     passages: Sequence[Passage], passage_format: PassageFormat
 ) -> tuple[list[str], list[str] | None]:
-    """Passages → texts, and titles when the two are a pair; a passage without title is its text alone."""
+    """Passages → texts, and titles when the two are a pair."""
+    formatted = [format_passage(each, passage_format) for each in passages]
+    titles = [title for title, _ in formatted] if passage_format == "pair" else None
+    return [text for _, text in formatted], titles
+
+
+def format_passage(passage: Passage, passage_format: PassageFormat) -> tuple[str, str]:
+    """Title and text as they go into an encoder, the title empty unless the two are a pair; without title a passage is its text alone."""
     if passage_format == "pair":
-        return [each.text for each in passages], [each.title for each in passages]
-    join = JOIN[passage_format]
-    return [join(each.title, each.text) if each.title else each.text for each in passages], None
+        return passage.title, passage.text
+    return "", JOIN[passage_format](passage.title, passage.text) if passage.title else passage.text

@@ -79,6 +79,10 @@ class Ragged:
         lengths = torch.bincount(keys, minlength=count)
         return cls(rows, torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]))
 
+    def renumbered(self, numbers: Tensor) -> "Ragged":
+        """``numbers[row]`` in place of each row."""
+        return Ragged(numbers[self.rows], self.offsets)
+
     @property
     def lengths(self) -> Tensor:
         """(n,) rows in each list."""

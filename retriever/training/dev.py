@@ -11,11 +11,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from retriever.choices import PassageFormat
 from retriever.config.groups import OptimConfig
 from retriever.config.results import INTERVALS
 from retriever.data.hashes import add_text
 from retriever.data.sts import read_sts_task, task_sha256
-from retriever.encoding.dual_encoder import DualEncoder
+from retriever.encoding.dual_encoder import DualEncoder, format_passage
 from retriever.evaluation.average_rank import evaluate_ranks
 from retriever.evaluation.results import Evaluation, require_task_name
 from retriever.evaluation.sts import require_scorable, score_sts, sts_evaluation
@@ -113,17 +114,26 @@ class PoolDev:
         examples: questions with their positives, all of which are in the pool.
         pool: the passages, as ``dev_pool`` chooses them.
         temperature: of the loss.
+        passage_format: as ``dev_pool`` was given it.
     """
 
     metric = "average_rank"
     logged: tuple[str, ...] = ("average_rank", "mrr", "accuracy@1", "accuracy@5", "accuracy@20", "nll")
 
     def __init__(
-        self, path: Path, examples: Sequence[DprExample], pool: Sequence[Passage], temperature: float
+        self,
+        path: Path,
+        examples: Sequence[DprExample],
+        pool: Sequence[Passage],
+        temperature: float,
+        passage_format: PassageFormat,
     ) -> None:
-        row = {(each.title, each.text): number for number, each in enumerate(pool)}
+        row = {format_passage(each, passage_format): number for number, each in enumerate(pool)}
         self.path, self.pool, self.temperature = path, pool, temperature
-        self.positives = [[row[each.title, each.text] for each in one.positives] for one in examples]
+        self.positives = [
+            list(dict.fromkeys(row[format_passage(each, passage_format)] for each in one.positives))
+            for one in examples
+        ]
         self.questions = [each.query.text for each in examples]
         self.sha256 = self._sha256()
         self.name = Path(path.stem).stem
@@ -167,12 +177,16 @@ class PoolDev:
         return digest.hexdigest()
 
 
-def dev_pool(examples: Sequence[DprExample], corpus: Mapping[str, Passage], size: int) -> list[Passage]:
+def dev_pool(
+    examples: Sequence[DprExample], corpus: Mapping[str, Passage], size: int, passage_format: PassageFormat
+) -> list[Passage]:
     """The fixed pool of the dev evaluation: all positives, then other passages until there are ``size``.
 
-    Hard negatives come first, the first of each question before the second of any; then the corpus in its order. The same for any number of processes: DPR's own pool grows with each.
+    Hard negatives come first, the first of each question before the second of any; then the corpus in its order. Of passages that are
+    the same in this format, one is taken. The same for any number of processes: DPR's own pool grows with each.
     """
-    pool = {(each.title, each.text): each for example in examples for each in example.positives}
+    positives = (each for example in examples for each in example.positives)
+    pool = {format_passage(each, passage_format): each for each in positives}
     if len(pool) > size:
         logger.warning(
             "the dev pool holds all %d positives, more than the %d passages asked for", len(pool), size
@@ -182,5 +196,5 @@ def dev_pool(examples: Sequence[DprExample], corpus: Mapping[str, Passage], size
         if len(pool) >= size:
             break
         if passage is not None:
-            pool.setdefault((passage.title, passage.text), passage)
+            pool.setdefault(format_passage(passage, passage_format), passage)
     return list(pool.values())

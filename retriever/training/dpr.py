@@ -15,7 +15,7 @@ from retriever.data.beir import BeirFolder
 from retriever.data.corpus import read_passages
 from retriever.data.dpr import locate_dpr_examples, read_dpr_examples, read_named_positives
 from retriever.data.hub import at_split
-from retriever.encoding.dual_encoder import DualEncoder, half, require_role
+from retriever.encoding.dual_encoder import DualEncoder, format_passage, half, require_role
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.locate import locate_model
 from retriever.errors import InputError
@@ -80,10 +80,10 @@ def _train(config: TrainDprConfig, surroundings: Surroundings) -> Path:
     if dev_examples is not None and config.dev is not None:
         others = corpus
         if others is None and config.dev.is_dir():
-            others = _passages_of(BeirFolder.find(config.dev, "dev").corpus, set(), config.dev_pool_size)
-        pool = dev_pool(dev_examples, others or {}, config.dev_pool_size)
+            others = _passages_of(BeirFolder.find(config.dev, "dev").corpus, set(), config)
+        pool = dev_pool(dev_examples, others or {}, config.dev_pool_size, config.passage_format)
         temperature = _temperature(config, model.query.settings.similarity)
-        dev = PoolDev(config.dev, dev_examples, pool, temperature)
+        dev = PoolDev(config.dev, dev_examples, pool, temperature, config.passage_format)
     train = with_hard_negatives(config, surroundings)
     return _train_on(config, surroundings, train, corpus, model, dev)
 
@@ -133,16 +133,17 @@ def _needed_passages(config: TrainDprConfig) -> dict[str, Passage] | None:
     if config.dev is not None and not config.dev.is_dir():
         files.append(at_split(config.dev, "dev"))
     named = set(chain.from_iterable(map(read_named_positives, files)))
-    return _passages_of(config.passages, named, 0 if config.dev is None else config.dev_pool_size)
+    return _passages_of(config.passages, named, config)
 
 
-def _passages_of(corpus: Path, named: Set[str], count: int) -> dict[str, Passage]:
-    """The named passages, and the first ones until ``count`` of these differ, in file order: a corpus may be larger than memory."""
+def _passages_of(corpus: Path, named: Set[str], config: TrainDprConfig) -> dict[str, Passage]:
+    """The named passages, and the first ones until those that differ fill a dev pool, in file order: a corpus may be larger than memory."""
+    count = 0 if config.dev is None else config.dev_pool_size
     found: dict[str, Passage] = {}
     different: set[tuple[str, str]] = set()
     for each in read_passages(corpus):
         if len(different) < count:
-            different.add((each.title, each.text))
+            different.add(format_passage(each, config.passage_format))
             found[each.id] = each
         elif each.id in named:
             found[each.id] = each
@@ -200,7 +201,7 @@ def _load(config: TrainDprConfig, device: str) -> DualEncoder:
         )
         return encoder
 
-    if config.shared_encoder and config.passage_model is None:
+    if config.shared_encoder:
         if half(config.model, "query") != config.model:
             raise InputError(f"model '{config.model}' holds two encoders: --two-encoders trains both")
         encoder = one(config.model)
@@ -222,9 +223,9 @@ def dpr_training_set(
 ) -> TrainingSet:
     """The examples over a table of distinct questions and a table of distinct passages; they are read once and not kept.
 
-    A question is trained towards its first positive (as DPR does); its others are never its negatives. Passages are the
-    same when title and text are the same, whatever their ids say. A question without hard negatives takes its other ones (as
-    DPR does).
+    A question is trained towards its first positive (as DPR does); its others are never its negatives. Passages, and questions,
+    are the same when the encoder gets the same tokens, whatever their ids and titles say. A question without hard negatives takes
+    its other ones (as DPR does).
 
     Args:
         files: the data sets, each a part of the training set.
@@ -257,13 +258,16 @@ def dpr_training_set(
             parts.append(len(anchors) - before)
 
     hard = Ragged.of(hard_negatives())
+    same_question, same_passage = questions.same(), passages.same()
     return TrainingSet(
         anchors=questions.tokens(),
         passages=passages.tokens(),
-        anchor=as_tensor(anchors),
-        positive=as_tensor(firsts),
-        known_positives=Ragged.grouped(as_tensor(known_anchors), as_tensor(known), count=len(questions)),
-        hard_negatives=hard,
-        other_negatives=Ragged.of(other_lists),
+        anchor=same_question[as_tensor(anchors)],
+        positive=same_passage[as_tensor(firsts)],
+        known_positives=Ragged.grouped(
+            same_question[as_tensor(known_anchors)], same_passage[as_tensor(known)], count=len(questions)
+        ),
+        hard_negatives=hard.renumbered(same_passage),
+        other_negatives=Ragged.of(other_lists).renumbered(same_passage),
         parts=parts,
     )

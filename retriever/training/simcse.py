@@ -125,7 +125,10 @@ def _load(config: TrainSimcseConfig, device: str, *, supervised: bool) -> Encode
 def simcse_training_set(
     examples: Iterable[SimcseExample], encoder: Encoder, *, max_length: int
 ) -> TrainingSet:
-    """The examples over one table of distinct sentences, cut at ``max_length`` tokens; they are read once and not kept."""
+    """The examples over one table of distinct sentences, cut at ``max_length`` tokens; they are read once and not kept.
+
+    Sentences are the same when the encoder gets the same tokens.
+    """
     table = TokenTable[str](lambda texts: encoder.tokenize(texts, max_length=max_length))
     anchors, positives = array("q"), array("q")
 
@@ -136,7 +139,8 @@ def simcse_training_set(
             yield [table.row(text) for text in each.hard_negatives]
 
     hard = Ragged.of(hard_negatives())
-    anchor, positive = as_tensor(anchors), as_tensor(positives)
+    same = table.same()
+    anchor, positive = same[as_tensor(anchors)], same[as_tensor(positives)]
     tokens = table.tokens()
     return TrainingSet(
         anchors=tokens,
@@ -147,6 +151,6 @@ def simcse_training_set(
         known_positives=Ragged.grouped(
             torch.cat([anchor, anchor]), torch.cat([positive, anchor]), count=len(table)
         ),
-        hard_negatives=hard,
+        hard_negatives=hard.renumbered(same),
         other_negatives=Ragged.of(() for _ in range(len(anchor))),
     )

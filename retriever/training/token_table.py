@@ -3,11 +3,13 @@
 import tempfile
 from collections.abc import Callable, Hashable
 from hashlib import blake2b
+from itertools import pairwise
 from typing import IO, Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from retriever.encoding.tokens import Tokens
 
@@ -23,7 +25,7 @@ Text = TypeVar("Text", bound=Hashable)
 class TokenTable(Generic[Text]):
     """Numbers distinct texts in the order in which they first come, and tokenizes them.
 
-    A text costs its tokens, four bytes each, and about a hundred bytes for its number.
+    A text costs its tokens, four bytes each, about a hundred bytes for its number, and eight for the hash of its tokens.
 
     Args:
         tokenize: texts → tokens.
@@ -36,6 +38,7 @@ class TokenTable(Generic[Text]):
         self._waiting: list[Text] = []
         self._ids: list[NDArray[np.int32]] = []
         self._lengths: list[NDArray[np.int32]] = []
+        self._hashes: list[bytes] = []
         self._num_truncated = 0
         self._file: IO[bytes] | None = None
 
@@ -65,13 +68,29 @@ class TokenTable(Generic[Text]):
             ids = np.memmap(self._file, dtype=np.int32, mode="r+")
         return Tokens(torch.from_numpy(ids), offsets, self._num_truncated)
 
+    def same(self) -> Tensor:
+        """(len(self),) for each row the first row with the same tokens: the encoder does not tell such texts apart.
+
+        They differ in case, in a title that the passage format leaves out, or beyond the length at which texts are cut. Tokens are
+        the same if their 64-bit hashes are.
+        """
+        self._take_in()
+        hashes = np.frombuffer(b"".join(self._hashes), np.uint64)
+        _, first, row = np.unique(hashes, return_index=True, return_inverse=True)
+        return torch.from_numpy(first[row])
+
     def _take_in(self) -> None:
         """Tokenize the texts that wait."""
         if not self._waiting:
             return
         tokens = self._tokenize(self._waiting)
         self._waiting = []
-        self._ids.append(tokens.ids.numpy().astype(np.int32))
+        ids = tokens.ids.numpy().astype(np.int32)
+        self._hashes += (
+            blake2b(ids[start:end].tobytes(), digest_size=8).digest()
+            for start, end in pairwise(tokens.offsets.tolist())
+        )
+        self._ids.append(ids)
         self._lengths.append(tokens.lengths.numpy().astype(np.int32))
         self._num_truncated += tokens.num_truncated
         if sum(each.nbytes for each in self._ids) > self._spill_bytes:

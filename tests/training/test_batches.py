@@ -273,6 +273,31 @@ def test_passages_are_the_same_by_content_and_the_first_positive_is_trained_towa
     assert len(found.passages) == 2
 
 
+def test_what_the_encoder_cannot_tell_apart_is_no_negative(model_folder) -> None:
+    """Copies under titles that the format leaves out, other case, and texts that are the same up to where they are cut."""
+    from retriever.encoding.dual_encoder import DualEncoder
+
+    encoder = DualEncoder.load(
+        model_folder, passage_format="{text}", max_length=6, device="cpu", precision="fp32"
+    )
+    examples = [
+        DprExample(Query("q1", "Cat ?"), (Passage("1", "the cat", "Cats"),), ()),
+        DprExample(Query("q2", "dog ?"), (Passage("2", "The cat", "Pets"),), (Passage("3", "the dog"),)),
+        DprExample(Query("q3", "cat ?"), (Passage("4", "the cat sat on the mat"),), ()),
+        DprExample(Query("q4", "snow ?"), (Passage("5", "the cat sat on snow"),), ()),
+    ]
+    found = dpr_training_set([examples], encoder)
+    first, second, third, fourth = found.positive.tolist()
+    assert (first, third) == (second, fourth)
+    assert first != third
+    assert found.anchor[0] == found.anchor[2] != found.anchor[1]
+    assert set(found.known_positives.padded(found.anchor[:1])[0].tolist()) == {first, third}
+
+    sentences = [SimcseExample("The cat"), SimcseExample("the cat"), SimcseExample("a dog")]
+    rows = simcse_training_set(sentences, encoder.query, max_length=8).positive.tolist()
+    assert rows[0] == rows[1] != rows[2]
+
+
 def test_fewer_examples_than_one_batch_are_an_error(encoder: Encoder) -> None:
     with pytest.raises(InputError) as error:
         sampler(training_set(encoder, 10), batch_size=11)

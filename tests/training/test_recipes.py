@@ -23,7 +23,7 @@ from retriever.evaluation.geometry import uniformity
 from retriever.evaluation.results import read_results, tasks_of
 from retriever.evaluation.sts import evaluate_sts
 from retriever.records import DprExample, Passage, Query
-from retriever.training.dev import dev_pool
+from retriever.training.dev import PoolDev, dev_pool
 from retriever.training.dpr import dpr_training_set, train_dpr
 from retriever.training.simcse import train_simcse
 from tests.conftest import WORDS
@@ -338,7 +338,7 @@ def test_dprs_two_published_encoders_train_on_as_two(plain_folder: Path, tmp_pat
         kind(DPRConfig(**size)).save_pretrained(folders[role])
         BertTokenizer.from_pretrained(plain_folder).save_pretrained(folders[role])
     train = write_dpr(tmp_path / "train.jsonl", 32, seed=0)
-    options = {"batch_size": 16, "max_steps": 1, "learning_rate": 1e-12}
+    options = {"batch_size": 16, "max_steps": 1, "learning_rate": 1e-12, "shared_encoder": False}
     config = dpr(train, tmp_path / "run", folders["query"], passage_model=str(folders["passage"]), **options)
     model = DualEncoder.load(train_dpr(config), device="cpu", precision="fp32")
     assert (model.shared, model.query.settings.similarity, model.query.settings.pooling) == (
@@ -372,7 +372,7 @@ def test_of_a_corpus_only_what_is_needed_is_kept(plain_folder: Path, tmp_path: P
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
     kept = []
 
-    def stop(examples: object, corpus: dict[str, Passage], size: int) -> None:
+    def stop(examples: object, corpus: dict[str, Passage], *others: object) -> None:
         kept.extend(corpus)
         raise KeyboardInterrupt
 
@@ -484,10 +484,25 @@ def test_the_dev_pool_has_all_positives_and_then_the_first_hard_negatives_of_eac
         DprExample(Query("2", "q2"), (passage("p2"), passage("p3")), (passage("h21"),)),
     ]
     corpus = {name: passage(name) for name in ("p1", "c1", "c2")}
-    names = [each.id for each in dev_pool(examples, corpus, 8)]
+    names = [each.id for each in dev_pool(examples, corpus, 8, "pair")]
     assert names == ["p1", "p2", "p3", "h11", "h21", "h12", "h13", "c1"]
-    assert [each.id for each in dev_pool(examples, corpus, 4)] == ["p1", "p2", "p3", "h11"]
-    assert len(dev_pool(examples, corpus, 1)) == 3
+    assert [each.id for each in dev_pool(examples, corpus, 4, "pair")] == ["p1", "p2", "p3", "h11"]
+    assert len(dev_pool(examples, corpus, 1, "pair")) == 3
+
+
+def test_a_copy_under_another_title_ties_with_no_gold_passage_when_titles_are_left_out(
+    tmp_path: Path,
+) -> None:
+    gold, copy, other = (
+        Passage("1", "a cat", "Cats"),
+        Passage("2", "a cat", "Pets"),
+        Passage("3", "a dog", "Pets"),
+    )
+    examples = [DprExample(Query("1", "cat ?"), (gold, copy), (copy, other))]
+    counts = {each: len(dev_pool(examples, {}, 9, each)) for each in ("pair", "{title} {text}", "{text}")}
+    assert counts == {"pair": 3, "{title} {text}": 3, "{text}": 2}
+    dev = PoolDev(tmp_path / "dev.jsonl", examples, dev_pool(examples, {}, 9, "{text}"), 1.0, "{text}")
+    assert dev.positives == [[0]]
 
 
 def test_prompts_are_trained_with_and_saved(plain_folder: Path, tmp_path: Path) -> None:
