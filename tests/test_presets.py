@@ -54,7 +54,7 @@ def test_a_recorded_config_repeats_a_run_with_a_preset(tmp_path) -> None:
     assert again.to_json() == config.to_json()
 
 
-def test_a_setting_that_would_do_nothing_is_refused() -> None:
+def test_a_setting_that_would_do_nothing_is_refused(tmp_path) -> None:
     for given, message in (
         (
             {"mlm_weight": 0.5},
@@ -65,6 +65,17 @@ def test_a_setting_that_would_do_nothing_is_refused() -> None:
         with pytest.raises(InputError) as error:
             TrainSimcseConfig.resolve({**REQUIRED, **given})
         assert str(error.value) == message
+    seeds = tmp_path / "seeds.json"
+    seeds.write_text(json.dumps({"seeds": "1,2"}))
+    with pytest.raises(InputError) as error:
+        TrainSimcseConfig.resolve({**REQUIRED, "seed": 3}, seeds)
+    assert str(error.value) == f"seed is for one run, and {seeds} has seeds 1,2: leave one out"
+    with pytest.raises(InputError) as error:
+        TrainDprConfig.resolve({**REQUIRED, "passage_model": "p", "shared_encoder": True})
+    assert str(error.value) == (
+        "shared_encoder is for one model, and passage_model names a second: leave one out (--two-encoders)"
+    )
+    assert TrainDprConfig.resolve({**REQUIRED, "passage_model": "p"}).shared_encoder is False
     assert TrainSimcseConfig.resolve({**REQUIRED, "mlm": True, "mlm_weight": 0.5}).mlm_weight == 0.5
     with_preset = {**REQUIRED, "preset": "simcse-sup-bert-base", "seeds": "1,2"}
     assert TrainSimcseConfig.resolve(with_preset).seed_list() == [1, 2]

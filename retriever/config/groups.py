@@ -189,7 +189,10 @@ class OptimConfig(Config):
                 cls._require_own(begun)
             elif "train" not in flags:
                 raise InputError("there is no run to go on with", path=output)
-        return super().resolve(flags, file)
+        resolved = super().resolve(flags, file)
+        if flags.get("seed") is not None and resolved.seeds is not None:
+            raise InputError(f"seed is for one run, and {file} has seeds {resolved.seeds}: leave one out")
+        return resolved
 
     @classmethod
     def _require_own(cls, file: Path) -> None:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from retriever.errors import InputError
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -106,6 +108,9 @@ def tokenize(
 
     A pair becomes ``[CLS] title [SEP] text [SEP]``; a passage without title is encoded alone. When a pair is too long, the
     longer half is cut first (as in DPR's tensorizer). No segment ids are made: DPR gives both segments id 0.
+
+    Raises:
+        InputError: ``max_length`` leaves no room beside the special tokens.
     """
     if not texts:
         return Tokens(torch.empty(0, dtype=torch.int64), torch.zeros(1, dtype=torch.int64))
@@ -130,6 +135,12 @@ def _tokenize(
     tokenizer: PreTrainedTokenizerBase, first: list[str], second: list[str] | None, max_length: int
 ) -> Tokens:
     """One call of the tokenizer, its lists laid end to end."""
+    special = tokenizer.num_special_tokens_to_add(pair=second is not None)
+    if max_length <= special:
+        what = "a text" if second is None else "title and text"
+        raise InputError(
+            f"a length of {max_length} leaves no token for {what}: the tokenizer adds {special} of its own"
+        )
     batch = tokenizer(
         first,
         second,

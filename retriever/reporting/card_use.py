@@ -52,7 +52,9 @@ def how_to_use(
     """
     if alone:
         return _half_alone(settings[None], half)
-    peer = f"With sentence-transformers:\n\n```python\n{_peer(settings, half)}\n```"
+    peer = (
+        f"With sentence-transformers:\n\n```python\n{_peer(settings, half)}\n```{_longer_questions(settings)}"
+    )
     return peer if half is not None else "\n\n".join([SHELL, OURS, peer])
 
 
@@ -68,6 +70,17 @@ from retriever import Encoder
 
 print(Encoder.load(".").encode({texts}, role="{half}").shape)
 ```"""
+
+
+def _longer_questions(settings: "Mapping[TextRole | None, EncoderSettings]") -> str:
+    """sentence-transformers knows one length a model."""
+    shared = settings.get(None)
+    if shared is None or shared.query_max_length in (None, shared.max_length):
+        return ""
+    return (
+        f"\n\nThere questions are cut at {shared.max_length} tokens, and not at {shared.query_max_length} as with `ctl`: set "
+        f"`model.max_seq_length = {shared.query_max_length}` before longer ones are encoded."
+    )
 
 
 NO_SEGMENTS = '{}.tokenizer.model_input_names = ["input_ids", "attention_mask"]  # pairs have no segment ids, as in DPR\n'

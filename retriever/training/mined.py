@@ -34,7 +34,7 @@ def with_hard_negatives(config: TrainDprConfig, surroundings: Surroundings) -> l
     """
     if not config.mine or config.num_hard_negatives == 0:
         return list(config.train)
-    folder = (surroundings.first_seed or surroundings.output) / MINED
+    folder = _folder(surroundings)
     to_mine = {
         number: (each, folder / f"{number}.jsonl", corpus)
         for number, each in enumerate(config.train)
@@ -42,6 +42,15 @@ def with_hard_negatives(config: TrainDprConfig, surroundings: Surroundings) -> l
     }
     surroundings.processes.on_main(lambda: _mine(config, list(to_mine.values()), folder, surroundings))
     return [to_mine[number][1] if number in to_mine else each for number, each in enumerate(config.train)]
+
+
+def _folder(surroundings: Surroundings) -> Path:
+    """Where what is mined lies: in the run, or in that of the first of several seeds, also when another one is resumed alone."""
+    run = surroundings.output
+    own = (surroundings.first_seed or run) / MINED
+    if surroundings.first_seed is None and is_begun(run) and not own.exists():
+        return next(run.parent.glob(f"seed-*/{MINED}"), own)
+    return own
 
 
 def _corpus_of(questions: Path, config: TrainDprConfig) -> Path | None:
@@ -96,7 +105,13 @@ def _mine(
         }
         before = file.with_suffix(".json")
         same = before.exists() and read_json(before) == made_of
-        if not same and is_begun(folder.parent):
+        begun = is_begun(folder.parent)
+        if begun and not before.exists():
+            raise InputError(
+                "the hard negatives that the run mined when it began are gone: begin anew with another --output",
+                path=file,
+            )
+        if begun and not same:
             raise InputError(
                 "the questions, or the corpus, are others than those that the run mined its hard negatives for when it began: put them "
                 "back, or begin anew with another --output",

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from retriever.encoding.encoder import Encoder
 from retriever.encoding.tokens import Tokens
+from retriever.errors import InputError
 
 
 def ragged(lists: list[list[int]]) -> Tokens:
@@ -69,6 +70,16 @@ def test_cut_texts_are_counted_and_end_in_a_separator(encoder: Encoder) -> None:
 
 def test_a_text_that_just_fits_is_not_counted_as_cut(encoder: Encoder) -> None:
     assert encoder.tokenize(["the cat sat"], max_length=5).num_truncated == 0
+
+
+def test_a_length_that_leaves_nothing_beside_the_special_tokens_is_refused(encoder: Encoder) -> None:
+    assert encoder.tokenize(["the cat"], max_length=3).lengths.tolist() == [3]
+    for titles, length, what in ((None, 2, "a text"), (["cat"], 3, "title and text")):
+        with pytest.raises(InputError) as error:
+            encoder.tokenize(["the cat"], titles, max_length=length)
+        assert str(error.value) == (
+            f"a length of {length} leaves no token for {what}: the tokenizer adds {length} of its own"
+        )
 
 
 @pytest.mark.parametrize("titles", [None, []])

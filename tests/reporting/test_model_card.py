@@ -19,6 +19,7 @@ from retriever.encoding.dual_encoder import DualEncoder
 from retriever.encoding.encoder import Encoder
 from retriever.evaluation.results import read_results
 from retriever.reporting.card_facts import CARD_FILE, CardFacts, facts_of_run
+from retriever.reporting.card_use import how_to_use
 from retriever.reporting.model_card import code, escaped, exact, render, write_card
 from tests.conftest import WORDS
 from tests.tiny import triplets
@@ -217,6 +218,16 @@ def test_both_encoders_say_what_they_began_with(tmp_path: Path, encoder: Encoder
     for half, base in {"query": "own/questions", "passage": "own/passages"}.items():
         text = render(facts, {half: settings[half]}, half=half)
         assert yaml.safe_load(text.split("---")[1])["base_model"] == base
+
+
+def test_where_sentence_transformers_cuts_questions_elsewhere_the_card_says_it(encoder: Encoder) -> None:
+    texts = [
+        how_to_use({None: replace(encoder.settings, max_length=128, query_max_length=length)})
+        for length in (None, 128, 64)
+    ]
+    said = "There questions are cut at 128 tokens, and not at 64 as with `ctl`: set `model.max_seq_length = 64` before"
+    assert [said in each for each in texts] == [False, False, True]
+    assert "max_seq_length" not in texts[1]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -294,6 +295,26 @@ def test_an_error_after_the_mining_leaves_what_there_was(config, tmp_path, seeds
         train_dpr(replace(config, batch_size=64, seeds=seeds))
     assert config.output.exists() == there
     assert not there or list(config.output.iterdir()) == []
+
+
+def test_one_of_several_seeds_is_resumed_alone(config, monkeypatch):
+    several = replace(config, seeds="3,4")
+    run = train_dpr(several)
+    expected = {each.name: each.read_bytes() for each in (run / "seed-4" / "model").glob("*.safetensors")}
+    (run / "seed-4" / "results.json").unlink()
+    monkeypatch.setattr(mined, "mine_corpus", lambda *given, **named: pytest.fail("mined"))
+    alone = TrainDprConfig.resolve({"output": run / "seed-4", "resume": True})
+    found = train_dpr(alone)
+    assert {each.name: each.read_bytes() for each in (found / "model").glob("*.safetensors")} == expected
+
+    (run / "seed-4" / "results.json").unlink()
+    shutil.rmtree(run / "seed-3")
+    with pytest.raises(InputError) as error:
+        train_dpr(alone)
+    assert str(error.value) == (
+        f"{run / 'seed-4' / 'mined' / '0.jsonl'}: the hard negatives that the run mined when it began are gone: "
+        "begin anew with another --output"
+    )
 
 
 def test_a_run_that_was_moved_uses_what_was_mined(config, monkeypatch, tmp_path):
