@@ -38,13 +38,21 @@ def find_questions(folder: Path, split: Split) -> tuple[Path, Path]:
     return queries, qrels
 
 
+def find_queries(folder: Path) -> Path:
+    """The questions of a BEIR folder, of which nothing else need be there; errors as ``BeirFolder.find``."""
+    return _find(folder, ("queries.jsonl",))[0]
+
+
 def _find(folder: Path, names: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     for name in names:
         file = next((each for each in (folder / name, folder / f"{name}.gz") if each.is_file()), None)
         if file is None:
-            expected = f"expected a BEIR folder of {', '.join(names[:-1])} and {names[-1]}"
-            raise InputError(f"no {name} in this folder, {expected}{_judged(folder)}", path=folder)
+            expected = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+            raise InputError(
+                f"no {name} in this folder, expected a BEIR folder of {expected}{_judged(folder)}",
+                path=folder,
+            )
         found.append(file)
     return found
 

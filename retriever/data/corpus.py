@@ -1,6 +1,6 @@
 """Passages of a corpus: DPR's psgs_w100.tsv, JSONL (ours and BEIR's), MS MARCO's collection.tsv."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -45,15 +45,18 @@ def read_passage_table(path: Path) -> dict[str, Passage]:
     return {passage.id: passage for passage in read_passages(path)}
 
 
-def locate_passages(path: Path) -> Located:
-    """As ``read_passages``, each passage with its line; ids may occur twice, and there may be none."""
+def locate_passages(path: Path, passed_over: Callable[[str], object] = lambda column: None) -> Located:
+    """As ``read_passages``, each passage with its line; ids may occur twice, and there may be none.
+
+    ``passed_over`` is told of each cell of a table that is not empty, by the name of its column, where the column is not read.
+    """
     kind = format_of(path)
     if kind in RECORD_FORMATS:
         return _read_objects(path)
     if kind == ".csv":
-        return _read_named_columns(path, ",")
+        return _read_named_columns(path, ",", passed_over)
     if kind == ".tsv":
-        return _read_tsv(path)
+        return _read_tsv(path, passed_over)
     raise InputError("expected a .tsv, .csv, .jsonl, .json, .parquet or .arrow file of passages", path=path)
 
 
@@ -65,24 +68,28 @@ def _read_objects(path: Path) -> Located:
         yield record.line, Passage(passage_id, record.text("text"), record.optional_text("title"))
 
 
-def _read_tsv(path: Path) -> Located:
+def _read_tsv(path: Path, passed_over: Callable[[str], object]) -> Located:
     rows = read_table(path, delimiter="\t", quoted=False)
     first = next(rows, None)
     if first is not None and (len(first[1]) != 2 or are_names(first[1])):
-        yield from _read_named_columns(path, "\t")
+        yield from _read_named_columns(path, "\t", passed_over)
         return
     for line, cells in chain([] if first is None else [first], rows):
         check_width(cells, 2, path, line)
         yield line, Passage(_checked_id(cells[0], path, line), cells[1])
 
 
-def _read_named_columns(path: Path, delimiter: str) -> Located:
+def _read_named_columns(path: Path, delimiter: str, passed_over: Callable[[str], object]) -> Located:
     rows = read_table(path, delimiter=delimiter, quoted=True)
     first = next(rows, None)
     if first is None:
         return
     header = Header.parse(first[1], path, first[0], required=("id", "text"))
-    for line, (passage_id, text, title) in header.rows(rows, ("id", "text", "title")):
+    others = [name for name in header.positions if name not in ("id", "text", "title")]
+    for line, (passage_id, text, title, *cells) in header.rows(rows, ("id", "text", "title", *others)):
+        for name, cell in zip(others, cells, strict=True):
+            if cell:
+                passed_over(name)
         yield line, Passage(_checked_id(passage_id, path, line), text, title)
 
 

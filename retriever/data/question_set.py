@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retriever.choices import Split
-from retriever.data.beir import find_questions
+from retriever.data.beir import find_queries, find_questions
 from retriever.data.dpr import read_questions
 from retriever.data.rankings import read_qrels
+from retriever.errors import InputError
 from retriever.records import Qrels, Question
 
 
@@ -38,12 +39,19 @@ class QuestionSet:
             split: of the folder.
 
         Raises:
-            InputError: as ``read_questions``, ``read_qrels`` and ``find_questions``.
+            InputError: a split of what is no folder, or as ``read_questions``, ``read_qrels`` and ``find_questions``.
         """
+        is_folder = questions is not None and questions.is_dir()
+        if split != "test" and (qrels is not None or not is_folder):
+            raise InputError(
+                f"split {split} chooses qrels of a BEIR folder, and here none are taken",
+                path=qrels or questions,
+            )
         name = _name_of(questions, qrels, split)
-        if questions is not None and questions.is_dir():
-            questions, judged = find_questions(questions, split)
-            qrels = qrels or judged
+        if questions is not None and is_folder and qrels is None:
+            questions, qrels = find_questions(questions, split)
+        elif questions is not None and is_folder:
+            questions = find_queries(questions)
         return cls(
             name,
             questions,
@@ -64,9 +72,9 @@ class QuestionSet:
 def _name_of(questions: Path | None, qrels: Path | None, split: str) -> str:
     """One name for one set, however its files are given: in every BEIR folder they are called alike."""
     folder = questions if questions is not None and questions.is_dir() else None
-    if folder is None and qrels is not None and qrels.resolve().parent.name == "qrels":
+    if qrels is not None and qrels.resolve().parent.name == "qrels":
         above = qrels.resolve().parents[1]
-        if questions is None or questions.resolve().parent == above:
+        if questions is None or above in (questions.resolve(), questions.resolve().parent):
             folder, split = above, qrels.name.partition(".")[0]
     if folder is not None:
         return folder.resolve().name + ("" if split == "test" else f"-{split}")

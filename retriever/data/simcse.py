@@ -2,8 +2,8 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
@@ -49,12 +49,18 @@ def read_simcse_examples(path: Path) -> Iterator[SimcseExample]:
         yield example
 
 
-def locate_simcse_examples(path: Path, *, refuse: Callable[[InputError], None] = stop_at) -> Located:
+def locate_simcse_examples(
+    path: Path,
+    *,
+    refuse: Callable[[InputError], None] = stop_at,
+    passed_over: Callable[[str], object] | None = None,
+) -> Located:
     """As ``read_simcse_examples``, each example with its line.
 
     Args:
         path: the file or data set.
         refuse: called with what is wrong with an example, which is then left out.
+        passed_over: told of each value that is not used, by the name of its column; by default a warning names the columns.
     """
     path = at_split(path, "train")
     kind = format_of(path)
@@ -63,13 +69,33 @@ def locate_simcse_examples(path: Path, *, refuse: Callable[[InputError], None] =
         yield from require_some(sentences, path, "examples")
     elif kind in (".csv", ".tsv"):
         rows = read_table(path, delimiter="," if kind == ".csv" else "\t", quoted=kind == ".csv")
-        yield from _read_columns(path, require_some(rows, path, "examples"), refuse)
+        yield from _read_columns(
+            path, require_some(rows, path, "examples"), refuse, _Unused(path, passed_over)
+        )
     elif kind in RECORD_FORMATS:
-        yield from _read_objects(path, refuse)
+        yield from _read_objects(path, refuse, _Unused(path, passed_over))
     else:
         raise InputError(
             "expected a .txt, .csv, .tsv, .jsonl, .json, .parquet or .arrow file of training data", path=path
         )
+
+
+class _Unused:
+    """Says which columns of a file are not used."""
+
+    def __init__(self, path: Path, passed_over: Callable[[str], object] | None) -> None:
+        self._path, self._passed_over = path, passed_over
+        self._told: set[str] = set()
+
+    def see(self, columns: "_Columns", values: Sequence[object], line: int) -> None:
+        """One row: each of its values, or with a warning each column once."""
+        if self._passed_over is not None:
+            for at, name in columns.unused.items():
+                if values[at] not in (None, "", [], {}):
+                    self._passed_over(name)
+        elif new := [name for name in columns.unused.values() if name not in self._told]:
+            logger.warning("%s:%d: columns that are not used: %s", self._path, line, ", ".join(new))
+            self._told.update(new)
 
 
 class OneKind:
@@ -92,16 +118,17 @@ class OneKind:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Which of a table's or an object's columns is what; labels are for error messages."""
+    """Which of a table's or an object's columns is what; labels are for error messages, ``unused`` are names by position."""
 
     labels: tuple[str, ...]
     anchor: int
     positive: int | None
     hard_negatives: tuple[int, ...]
+    unused: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
-    def by_name(cls, cells: Sequence[str], path: Path, line: int, told: set[str]) -> "_Columns":
-        """The columns by their names; of those that are not used, what is not yet ``told`` is warned of, once a file."""
+    def by_name(cls, cells: Sequence[str], path: Path, line: int) -> "_Columns":
+        """The columns by their names."""
         names = [cell.strip() for cell in cells]
         anchor = next((names.index(each) for each in _ANCHOR if each in names), None)
         positive = next((names.index(each) for each in _POSITIVE if each in names), None)
@@ -111,10 +138,8 @@ class _Columns:
         if anchor is None:
             raise no_column(_ANCHOR[_POSITIVE[1] in names], cells, path, line)
         used = {anchor, positive, *negatives}
-        if unused := [name for at, name in enumerate(names) if at not in used and name not in told]:
-            logger.warning("%s:%d: columns that are not used: %s", path, line, ", ".join(unused))
-            told.update(unused)
-        return cls(tuple(f"'{name}'" for name in names), anchor, positive, negatives)
+        unused = {at: name for at, name in enumerate(names) if at not in used}
+        return cls(tuple(f"'{name}'" for name in names), anchor, positive, negatives, unused)
 
     @classmethod
     def by_position(cls, width: int) -> "_Columns":
@@ -136,17 +161,19 @@ def _is_known(name: str) -> bool:
     return name in _ANCHOR or name in _POSITIVE or _HARD_NEGATIVE.fullmatch(name) is not None
 
 
-def _read_columns(path: Path, rows: Rows, refuse: Callable[[InputError], None]) -> Located:
+def _read_columns(path: Path, rows: Rows, refuse: Callable[[InputError], None], unused: _Unused) -> Located:
     first = next(rows)
     second = next(rows, None)
     line, cells = first
     width = len(cells)
     has_header = any(_is_known(cell.strip()) for cell in cells) or (are_names(cells) and second is not None)
-    columns = _Columns.by_name(cells, path, line, set()) if has_header else _Columns.by_position(width)
+    columns = _Columns.by_name(cells, path, line) if has_header else _Columns.by_position(width)
+    header_line = line
     rows = chain([] if has_header else [first], [] if second is None else [second], rows)
     for line, cells in require_some(rows, path, "examples"):
         try:
             check_width(cells, width, path, line)
+            unused.see(columns, cells, header_line)
             example = columns.example(cells, path, line)
         except InputError as error:
             refuse(error)
@@ -154,14 +181,14 @@ def _read_columns(path: Path, rows: Rows, refuse: Callable[[InputError], None]) 
             yield line, example
 
 
-def _read_objects(path: Path, refuse: Callable[[InputError], None]) -> Located:
+def _read_objects(path: Path, refuse: Callable[[InputError], None], unused: _Unused) -> Located:
     names: tuple[str, ...] = ()
-    told: set[str] = set()
     for record in require_some(read_records(path), path, "examples"):
         try:
             if not names or tuple(record.values) != names:  # in most files all objects have the same fields
-                columns = _Columns.by_name(tuple(record.values), path, record.line, told)
+                columns = _Columns.by_name(tuple(record.values), path, record.line)
                 names = tuple(record.values)
+            unused.see(columns, tuple(record.values.values()), record.line)
             example = _example_of(record, names, columns)
         except InputError as error:
             refuse(error)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 from typing import Generic
@@ -128,6 +129,7 @@ class DprDoctor(Doctor[DprExample]):
     kind = "dpr"
 
     def __init__(self, config: DataCheckConfig) -> None:
+        _require_defaults(config, "max_length", of="sentences", found="questions")
         super().__init__(config, DprCheck())
         tally = self.check.tally
         self._queries = DistinctTexts(
@@ -185,6 +187,8 @@ class SimcseDoctor(Doctor[SimcseExample]):
             raise InputError(
                 "passages are the corpus of questions, and these are sentences", path=config.train[0]
             )
+        for name in ("query_max_length", "passage_max_length", "passage_format"):
+            _require_defaults(config, name, of="questions and passages", found="sentences")
         super().__init__(config, SimcseCheck())
         self._one_kind = OneKind()
         self._sentences = DistinctTexts(
@@ -206,6 +210,13 @@ class SimcseDoctor(Doctor[SimcseExample]):
     def texts(self) -> Sequence[DistinctTexts]:
         """The texts of the rows."""
         return (self._sentences,)
+
+
+def _require_defaults(config: DataCheckConfig, name: str, *, of: str, found: str) -> None:
+    """InputError where a setting was given that means nothing for these data."""
+    default = next(each.default for each in fields(config) if each.name == name)
+    if getattr(config, name) != default:
+        raise InputError(f"{name} is of {of}, and these are {found}", path=config.train[0])
 
 
 def _counter(

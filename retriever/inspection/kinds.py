@@ -44,6 +44,12 @@ KINDS: dict[str, Kind] = {
         "are a positive of the same question",
         "Drop them from the hard negatives: they teach the opposite of the positives.",
     ),
+    "positive_is_other_negative": Kind(
+        "warning",
+        "other negatives",
+        "are a positive of the same question",
+        "Drop them from negative_ctxs: trained with (--num-other-negatives), they teach the opposite of the positives.",
+    ),
     "hard_negative_has_answer": Kind(
         "warning",
         "hard negatives",

@@ -54,6 +54,7 @@ class HeldOut:
         self.threshold = threshold
         self._texts: list[str] = []
         self._numbers: dict[Shingles, list[int]] = {}
+        self._wordless: dict[str, list[int]] = {}
         self._vocabulary: set[str] = set()
         self._waiting: list[tuple[int, str, Shingles]] = []
         self._best: dict[int, Match] = {}
@@ -61,14 +62,21 @@ class HeldOut:
     def add(self, text: str) -> None:
         """Hold a text out; all of them before the first training text."""
         found = shingles(text)
-        self._numbers.setdefault(found, []).append(len(self._texts))
+        if found:
+            self._numbers.setdefault(found, []).append(len(self._texts))
+        else:
+            self._wordless.setdefault(_squeezed(text), []).append(len(self._texts))
         self._texts.append(worded(text))
         self._vocabulary |= found
 
     def compare(self, place: int, text: str) -> None:
         """Compare a training text with all that are held out."""
         found = shingles(text)
-        if not found or len(found & self._vocabulary) < self.threshold * len(found):
+        if not found:  # signs alone, such as ``:-)``: only copies are alike
+            for number in self._wordless.get(_squeezed(text), ()):
+                self._keep(Match(number, place, text, 1.0, word_for_word=True))
+            return
+        if len(found & self._vocabulary) < self.threshold * len(found):
             return
         for number in self._numbers.get(found, ()):
             self._keep(Match(number, place, text, 1.0, self._texts[number] == worded(text)))
@@ -105,7 +113,7 @@ class HeldOut:
         from datasketch import MinHashLSH
 
         index = MinHashLSH(num_perm=PERMUTATIONS, params=bands(self.threshold))
-        distinct = [each for each in self._numbers if each]
+        distinct = list(self._numbers)
         for each, sketch in zip(distinct, sketches(distinct), strict=True):
             index.insert(each, sketch, check_duplication=False)
         return index
@@ -113,7 +121,12 @@ class HeldOut:
 
 def worded(text: str) -> str:
     """The text without case, with single spaces, and without the quotes around it and what ends a sentence."""
-    return " ".join(normalize("NFC", text).lower().split()).lstrip(_QUOTES + "¿¡").rstrip(_QUOTES + _ENDS)
+    return _squeezed(text).lstrip(_QUOTES + "¿¡").rstrip(_QUOTES + _ENDS)
+
+
+def _squeezed(text: str) -> str:
+    """The text without case and with single spaces."""
+    return " ".join(normalize("NFC", text).lower().split())
 
 
 def sketches(sets: "list[Shingles]") -> "list[MinHash]":

@@ -101,22 +101,25 @@ class QuickCheck(Generic[Record]):
 
 
 class DprCheck(QuickCheck[DprExample]):
-    """Questions with passages. Passages are the same when their texts are, whatever their titles.
+    """Questions with passages. Passages are the same when their texts are but for case and white space, whatever their titles.
 
     Args:
         sampled: as for ``QuickCheck``.
         wants_hard: whether hard negatives are trained with, or others in their place.
+        wants_other: whether other negatives are trained with, besides the hard ones.
     """
 
-    def __init__(self, *, sampled: int = 1, wants_hard: bool = True) -> None:
+    def __init__(self, *, sampled: int = 1, wants_hard: bool = True, wants_other: bool = True) -> None:
         super().__init__(sampled=sampled)
-        self.wants_hard = wants_hard
+        self.wants_hard, self.wants_other = wants_hard, wants_other
 
     def see(self, example: DprExample) -> None:
         """Look at one example."""
-        positives = [hash(each.text or each.title) for each in example.positives]
-        negatives = [hash(each.text or each.title) for each in example.trained_negatives]
+        positives = [_passage_key(each) for each in example.positives]
+        negatives = [_passage_key(each) for each in example.trained_negatives]
         self.pairs.add(key(example.query.text), positives, negatives)
+        if self.wants_other and example.hard_negatives:
+            self._see_others(example, positives)
         first = example.positives[0]
         if is_number(example.query.text) or is_number(first.text):
             self._found("no_words", partial(_asked, example, first))
@@ -137,6 +140,12 @@ class DprCheck(QuickCheck[DprExample]):
     def late(self) -> Late:
         """Also questions that come back with another positive; premises of NLI data do by nature."""
         return {**super().late(), "other_positive": self.pairs.other_positives()}
+
+    def _see_others(self, example: DprExample, positives: Sequence[int]) -> None:
+        self.tally.totals["other negatives"] += len(example.other_negatives)
+        for each in example.other_negatives:
+            if _passage_key(each) in positives:
+                self._found("positive_is_other_negative", partial(_asked, example, each))
 
     def _see_answers(self, example: DprExample) -> None:
         totals, answers = self.tally.totals, example.answers
@@ -182,7 +191,11 @@ def is_number(text: str) -> bool:
 
 def key(text: str) -> int:
     """The hash by which questions and sentences are the same, without case: no uncased model tells them apart."""
-    return hash(text.strip().lower())
+    return hash(" ".join(text.split()).lower())
+
+
+def _passage_key(passage: Passage) -> int:
+    return key(passage.text or passage.title)
 
 
 def _asked(example: DprExample, passage: Passage) -> str:

@@ -97,7 +97,11 @@ def _train_on(
     dev: PoolDev | None,
 ) -> Path:
     """One run, on these files."""
-    check = DprCheck(sampled=ANSWERS_SAMPLED, wants_hard=config.num_hard_negatives > 0)
+    check = DprCheck(
+        sampled=ANSWERS_SAMPLED,
+        wants_hard=config.num_hard_negatives > 0,
+        wants_other=config.num_other_negatives > 0,
+    )
     files = [check.watch(file, locate_dpr_examples(file, corpus)) for file in train]
     similarity = model.query.settings.similarity
     training_set = dpr_training_set(

@@ -111,6 +111,13 @@ def test_gzip_is_read(tmp_path):
             "nothing is left to be written (1 questions without a hard negative (--num-hard-negatives 0 writes pairs))",
         ),
         ('{"query": "q"}', "dpr", "o.jsonl", {"from_": "flagembedding"}, "nothing is left to be written"),
+        (
+            '{"question": "q", "answers": []}',
+            "ctl",
+            "o",
+            {"from_": "qa-csv"},
+            "in.jsonl: qa-csv is a table, whose name ends in .csv or .tsv",
+        ),
     ],
 )
 def test_bad_input_and_odd_wishes_end_in_a_sentence(tmp_path, content, to, output, more, message):

@@ -24,6 +24,36 @@ def test_a_passage_is_no_positive_and_negative_of_one_question(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", "anchor,positive,label,note\na,b,1,\nc,d,0,x\n"),
+        ("t.jsonl", lines({"anchor": "a", "positive": "b", "label": 1}, {"anchor": "c", "positive": "d", "label": 0, "note": "x"})),
+    ],
+)  # fmt: skip
+def test_columns_of_triplets_that_are_not_read_are_counted(tmp_path, caplog, name, content):
+    path = write(tmp_path / name, content)
+    _, report = run(path, "triplets", tmp_path / "out.jsonl", num_hard_negatives=0)
+    assert report.dropped == {"'label' of rows": 2, "'note' of rows": 1}
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("corpus.tsv", "id\turl\ttext\ttitle\n1\thttp://a\tfirst\tOne\n2\t\tsecond\tTwo\n"),
+        ("corpus.jsonl", lines({"id": "1", "url": "http://a", "text": "first"}, {"id": "2", "url": "", "text": "second"})),
+    ],
+)  # fmt: skip
+def test_columns_of_a_corpus_that_are_not_read_are_counted(tmp_path, name, content):
+    corpus = write(tmp_path / name, content)
+    questions = write(
+        tmp_path / "q.jsonl", lines({"id": "q", "question": "who?", "positive_passage_id": "1"})
+    )
+    _, report = run(questions, "ctl", tmp_path / "out", passages=corpus)
+    assert report.dropped == {"'url' of the corpus": 1}
+
+
 def test_every_target_drops_negatives_that_are_positives_by_id_or_text(tmp_path):
     negatives = [
         {"title": "A", "text": "Ada did."},

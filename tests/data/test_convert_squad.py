@@ -81,6 +81,28 @@ def test_every_member_that_is_not_read_is_counted(tmp_path):
     }
 
 
+@pytest.mark.parametrize("from_", [None, "squad"])
+def test_the_articles_are_found_wherever_they_stand(tmp_path, from_):
+    paragraph = {
+        "context": "In Paris.",
+        "qas": [{"question": "where?", "id": "1", "answers": [{"text": "Paris"}]}],
+    }
+    article = {"title": "T", "paragraphs": [paragraph]}
+    path = write(tmp_path / "s.json", json.dumps({"name": "x", "about": {"by": ["y"]}, "data": [article]}))
+    name, report = run(path, "qa-csv", tmp_path / "out.csv", from_=from_)
+    assert (name, report.written["questions"]) == ("squad", 1)
+    row = {
+        "id": "1",
+        "context": 'its "data": [1]',
+        "title": "",
+        "question": "what?",
+        "answers": {"text": ["data"]},
+    }
+    path = write(tmp_path / "rows.json", json.dumps(row))
+    name, report = run(path, "qa-csv", tmp_path / "rows.csv", from_=from_)
+    assert (name, report.written["questions"]) == ("squad", 1)
+
+
 def test_further_questions_of_a_paragraph_are_no_repeated_passages(tmp_path):
     path = write(tmp_path / "rows.jsonl", lines(row(["x"][:0]), row([])))
     _, report = run(path, "ctl", tmp_path / "out")

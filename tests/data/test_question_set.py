@@ -42,6 +42,24 @@ def test_files_are_named_by_the_questions_or_else_by_the_judgements_and_those_of
     assert [QuestionSet.read(*files).name for files in ((None, own), (file, own))] == ["own", "queries"]
 
 
+def test_with_judgements_given_a_beir_folder_needs_none_of_its_own(folder, tmp_path):
+    own = (folder / "qrels" / "dev.tsv").rename(tmp_path / "own.tsv")
+    (folder / "qrels" / "test.tsv").unlink()
+    found = QuestionSet.read(folder, own)
+    assert (found.name, found.qrels, found.texts()) == ("small.set", {"q1": {"a": 2}}, {"q1": "who?"})
+
+
+def test_a_split_chooses_where_there_is_something_to_choose(folder):
+    file, qrels = folder / "queries.jsonl", folder / "qrels" / "dev.tsv"
+    assert QuestionSet.read(folder, qrels).name == "small.set-dev"
+    for questions, judgements in ((file, None), (folder, qrels), (None, qrels)):
+        with pytest.raises(InputError) as error:
+            QuestionSet.read(questions, judgements, "dev")
+        assert str(error.value) == (
+            f"{judgements or questions}: split dev chooses qrels of a BEIR folder, and here none are taken"
+        )
+
+
 def test_a_split_that_is_not_there_is_refused(folder):
     with pytest.raises(InputError) as error:
         QuestionSet.read(folder, None, "train")

@@ -101,6 +101,7 @@ def test_other_negatives_are_looked_at_where_they_are_trained_on_as_hard_ones(tm
     assert {name: [each.place for each in finding.examples] for name, finding in findings.items()} == {
         "others_for_hard": [f"{train}:{line}" for line in (1, 2, 3)],
         "positive_is_hard_negative": [f"{train}:1"],
+        "positive_is_other_negative": [f"{train}:4"],
         "mojibake": [f"{train}:2"],
         "id_with_other_text": [f"{train}:3"],
     }
@@ -296,3 +297,18 @@ def test_a_corpus_of_sentences_is_refused(tmp_path, corpus):
     train.write_text("a cat\n")
     with pytest.raises(InputError, match="passages are the corpus of questions, and these are sentences"):
         found(train, passages=corpus)
+
+
+@pytest.mark.parametrize(
+    ("row", "given", "message"),
+    [
+        ({"question": "who?", "positive_ctxs": [context("a cat")]}, {"max_length": 64}, "max_length is of sentences, and these are questions"),
+        ({"anchor": "a", "positive": "b"}, {"query_max_length": 32}, "query_max_length is of questions and passages, and these are sentences"),
+        ({"anchor": "a", "positive": "b"}, {"passage_format": "{text}"}, "passage_format is of questions and passages, and these are sentences"),
+    ],
+)  # fmt: skip
+def test_a_setting_of_the_other_kind_of_data_is_refused(tmp_path, row, given, message):
+    train = lines(tmp_path / "train.jsonl", [row])
+    with pytest.raises(InputError) as caught:
+        found(train, **given)
+    assert str(caught.value) == f"{train}: {message}"

@@ -51,6 +51,13 @@ def test_training_texts_come_in_blocks():
     assert [each.place for each in compared([trained[3], trained[BLOCK + 5]], trained, 0.8)] == [3, BLOCK + 5]
 
 
+def test_texts_without_words_are_copies_when_their_signs_are_the_same():
+    assert compared([":-)", "?!", "→ ←"], ["…", ":-(", " →  ←", "?!", "a :-)"], 0.8) == [
+        Match(1, 3, "?!", 1.0, word_for_word=True),
+        Match(2, 2, " →  ←", 1.0, word_for_word=True),
+    ]
+
+
 def test_case_and_punctuation_do_not_hide_a_copy_and_texts_without_words_are_no_copies():
     assert compared(["Who wrote it?", "?!"], ["who wrote IT", "…"], 0.8) == [
         Match(0, 0, "who wrote IT", 1.0, word_for_word=True)

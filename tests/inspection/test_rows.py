@@ -31,6 +31,25 @@ def test_other_negatives_stand_in_for_hard_ones_only_where_these_are_wanted():
     assert watched(DprCheck(wants_hard=False), rows) == {}
 
 
+def test_a_positive_among_the_other_negatives_is_told_where_these_may_be_trained_on():
+    rows = [
+        DprExample(
+            Query("q", "who?"),
+            (passage("a cat"),),
+            (passage("a dog"),),
+            (),
+            (passage("a bird"), passage("A  cat ")),
+        )
+    ]
+    assert watched(DprCheck(), rows) == {"positive_is_other_negative": (1, 2, ["train:1"])}
+    assert watched(DprCheck(wants_other=False), rows) == {}
+
+
+def test_case_and_white_space_do_not_hide_a_positive_among_the_hard_negatives():
+    rows = [question("who sat?", "the cat sat", "the dog ran", "The  cat sat\n")]
+    assert watched(DprCheck(), rows) == {"positive_is_hard_negative": (1, 2, ["train:1"])}
+
+
 def test_what_is_wrong_with_questions():
     rows = [
         question("who sat?", "the cat sat", "the dog ran", "the cat sat"),

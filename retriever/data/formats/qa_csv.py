@@ -10,11 +10,21 @@ from retriever.data.dpr import locate_questions
 from retriever.data.files import atomic_file
 from retriever.data.formats.model import Data, Example, Format, Holds, Source, Target
 from retriever.data.formats.rows import csv_writer
+from retriever.data.lines import format_of
+from retriever.errors import InputError
 from retriever.records import Passage
 
 
 def read(source: Source) -> Data:
-    """The questions; their numbers in the file are their ids."""
+    """The questions; their numbers in the file are their ids.
+
+    Raises:
+        InputError: it is no table, or as ``locate_questions``.
+    """
+    if format_of(source.path) not in FORMAT.suffixes:
+        raise InputError(
+            f"qa-csv is a table, whose name ends in {' or '.join(FORMAT.suffixes)}", path=source.path
+        )
     located = locate_questions(source.path)
     examples = (Example(each.query, each.answers, named=False, line=line) for line, each in located)
     return Data(source.path, examples)

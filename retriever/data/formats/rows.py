@@ -75,19 +75,24 @@ def read_corpus(path: Path, report: Report) -> LocatedPassages:
 
     Beyond ``corpus.locate_passages``: Tevatron's ``docid``, and ``document_text`` for ``text``.
     """
-    located = _passages(path, report) if format_of(path) in RECORD_FORMATS else locate_passages(path)
+
+    def passed_over(name: str) -> None:
+        report.dropped[f"'{name}' of the corpus"] += 1
+
+    is_table = format_of(path) not in RECORD_FORMATS
+    located = locate_passages(path, passed_over) if is_table else _passages(path, passed_over)
     for line, passage in require_some(located, path, "passages"):
         yield f"{path.name}:{line}", passage
 
 
-def _passages(path: Path, report: Report) -> Iterator[tuple[int, Passage]]:
+def _passages(path: Path, passed_over: Callable[[str], object]) -> Iterator[tuple[int, Passage]]:
     for record in read_records(path):
         passage_id = record.id(*PASSAGE_IDS)
         if passage_id is None:
             raise record.error("no 'id', '_id' or 'docid'")
         name = record.first_of("text", "document_text") or "text"
         for other in rest(record, (name, "title"), PASSAGE_IDS):
-            report.dropped[f"'{other}' of the corpus"] += 1
+            passed_over(other)
         yield record.line, Passage(passage_id, record.text(name), record.optional_text("title"))
 
 

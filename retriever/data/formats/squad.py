@@ -36,15 +36,17 @@ from retriever.records import Passage
 _KEYS = ("answers", "is_impossible", "plausible_answers", "context", "title")
 _MOST_PARAGRAPHS = 512
 """In an article that is written; SQuAD's own have up to 149."""
-_BEGINNING = re.compile(rb'\s*\{\s*"(data|version)"\s*:')
+_ARTICLES = re.compile(rb'\s*\{.*?"data"\s*:\s*\[', re.DOTALL)
+_BEGINNING = 1 << 16
+"""Bytes in which the articles begin, whatever stands before them; a row of the hub's data set has none."""
 
 
 def is_squad(path: Path) -> bool:
-    """Whether a ``.json`` file begins as SQuAD's do."""
+    """Whether a ``.json`` file is an object of articles, as SQuAD's are."""
     if format_of(path) != ".json":
         return False
     with open_input(path) as file:
-        return _BEGINNING.match(file.read(4096).removeprefix(b"\xef\xbb\xbf")) is not None
+        return _ARTICLES.match(file.read(_BEGINNING).removeprefix(b"\xef\xbb\xbf")) is not None
 
 
 def read(source: Source) -> Data:

@@ -28,7 +28,11 @@ def read(source: Source) -> Data:
 
 def _examples(source: Source) -> Iterator[Example]:
     groups = Groups()
-    for line, row in locate_simcse_examples(source.path):
+
+    def passed_over(name: str) -> None:
+        source.report.dropped[f"'{name}' of rows"] += 1
+
+    for line, row in locate_simcse_examples(source.path, passed_over=passed_over):
         if row.positive is None:
             raise InputError(
                 "expected an anchor and a positive, found sentences", path=source.path, line=line
