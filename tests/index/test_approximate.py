@@ -4,6 +4,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cli.main import main
@@ -13,6 +14,7 @@ from retriever.errors import InputError
 from retriever.index.build import build_index
 from retriever.index.layout import read_manifest
 from retriever.index.opened import OpenIndex
+from retriever.index.recall import Truth
 from retriever.index.recipes import RECIPES
 from retriever.index.tune import Trade, mark_best, tune_index
 from retriever.index.update import add_passages, compact_index, remove_passages
@@ -98,6 +100,24 @@ def test_recall_is_measured_with_the_questions_that_are_given(tmp_path: Path, mo
     assert manifest.recall is not None
     assert (manifest.recall["queries"], manifest.recall["queries_are"]) == (len(rows), "questions")
     assert manifest.search["nprobe"] > 1
+
+
+def test_a_length_of_passages_does_not_cut_the_questions_that_measure_recall(
+    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions, asked = tmp_path / "questions.jsonl", []
+    texts = [f"the old king plays the {word}" for word in WORDS[:12]]
+    questions.write_text("".join(json.dumps({"question": text}) + "\n" for text in texts))
+    truth_of = Truth.of_queries
+    monkeypatch.setattr(
+        Truth,
+        "of_queries",
+        lambda queries, *more, **named: asked.append(queries) or truth_of(queries, *more, **named),
+    )
+    index = built(tmp_path, model_folder, "sq8", questions=questions, max_length=4)
+    tune_index(IndexTuneConfig(index=index, questions=questions, device="cpu"))
+    at_build, at_search = asked
+    np.testing.assert_array_equal(at_build, at_search)
 
 
 def test_questions_are_read_first_and_not_needed_by_exact_search(
