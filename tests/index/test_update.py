@@ -15,6 +15,7 @@ import pytest
 import torch
 from filelock import FileLock
 
+from cli.main import main
 from retriever.config.index import (
     EncodeConfig,
     IndexAddConfig,
@@ -222,6 +223,44 @@ def test_a_change_while_the_model_is_loaded_does_not_matter(
 
     monkeypatch.setattr(model_module, "load_model", load_slowly)
     assert found(index, mode=mode) == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "holder", "name"),
+    [
+        ("verify", FaissIndex, "load"),
+        ("verify", model_module, "load_model"),
+        ("tune", FaissIndex, "load"),
+        ("tune", model_module, "load_model"),
+        ("map", FaissIndex, "load"),
+        ("map who?", FaissIndex, "load"),
+        ("map who?", model_module, "load_model"),
+    ],
+)
+def test_compacting_while_vectors_are_opened_or_the_model_is_loaded_does_not_matter(
+    index: Path,
+    passages: list[Passage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    holder: object,
+    name: str,
+) -> None:
+    called = getattr(holder, name)
+
+    def too_late(*args: object, **options: object) -> object:
+        monkeypatch.setattr(holder, name, called)
+        add_passages(addition(index, passages[6:]))
+        compact_index(index)
+        return called(*args, **options)
+
+    monkeypatch.setattr(holder, name, too_late)
+    picture = ["--output", str(tmp_path / "map.png"), "--sample", "5"]
+    verb, *question = command.split()
+    flags = [verb, str(index), *question, *picture] if verb == "map" else ["index", verb, str(index)]
+    assert main([*flags, "--device", "cpu"]) == 0, capsys.readouterr().err
+    assert len(OpenIndex.open(index)) == len(passages)
 
 
 def test_replacing_everything_leaves_nothing_to_search_in_the_first_segment(
