@@ -370,9 +370,22 @@ def test_another_model_cannot_add(index: Path, passages: list[Passage], plain_fo
 def test_ids_come_from_the_command_line_and_from_a_file_each_once(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("p2\np1\n\np3\n")
     config = IndexRemoveConfig(index=tmp_path, ids=("p1",), ids_file=tmp_path / "ids.txt")
-    assert ids_to_remove(config) == ["p1", "p2", "p3"]
+    assert ids_to_remove(config) == {"p1": None, "p2": 1, "p3": 4}
     with pytest.raises(InputError, match="give the ids"):
         ids_to_remove(IndexRemoveConfig(index=tmp_path))
+
+
+def test_an_unknown_id_is_told_with_its_line_in_the_file_or_as_one_of_the_command_line(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, file = files(index), tmp_path / "ids.txt"
+    file.write_text("p2\n\nnone\nneither\nnone\n")
+    command = ["index", "remove", str(index)]
+    assert main([*command, "p1", "--ids-file", str(file)]) == 2
+    assert capsys.readouterr().err == f"error: {file}:3: no passage 'none' in the index {index}\n"
+    assert main([*command, "none", "--ids-file", str(file)]) == 2
+    assert capsys.readouterr().err == f"error: {index}: no passage 'none' in this index\n"
+    assert files(index) == before
 
 
 # Kills. -----------------------------------------------------------------------------------------------------------------
