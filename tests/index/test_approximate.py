@@ -170,6 +170,26 @@ def test_a_search_says_that_it_is_approximate(
     assert json.loads(capsys.readouterr().out)["policy"]["approximate"] is None
 
 
+def test_a_graph_that_leads_to_removed_passages_only_finds_nothing_and_says_so(
+    tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index, question = built(tmp_path, model_folder, "hnsw"), "the old king"
+    searcher = open_searcher(index, device="cpu", precision="fp32")
+    reached = searcher.search([question], 400)[0].ids
+    assert len(reached) < 400
+    remove_passages(index, reached)
+    command = ["search", str(index), question, "--device", "cpu", "--precision", "fp32"]
+    assert main(command) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.splitlines()[-1]) == (
+        "",
+        f"no passage that the search reached for '{question}' is still there: ctl index compact drops what was removed",
+    )
+    compact_index(index)
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith(question)
+
+
 def test_too_few_passages_are_refused_before_anything_is_encoded(tmp_path: Path, model_folder: Path) -> None:
     with pytest.raises(InputError, match="500 lists need at least 500 passages, found 400"):
         built(tmp_path, model_folder, "ivf-flat", lists=500)
