@@ -189,5 +189,5 @@ def test_bad_input_is_one_sentence(index, questions, tmp_path, capsys):
     assert fails(*asked, "--mode", "bm25", "--device", "cpu") == no_model
     file = write_jsonl(tmp_path / "none.jsonl", [{"id": "q", "question": "who is there"}])
     assert fails("--questions", file, "--mode", "bm25") == (
-        "error: question 'q' has neither answers nor a positive passage id, and there are no qrels"
+        f"error: {file}: question 'q' has neither answers nor a positive passage id, and there are no qrels"
     )
