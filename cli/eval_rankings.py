@@ -43,6 +43,7 @@ def evaluate(config: EvalRankingsConfig, asked: "QuestionSet") -> "RetrievalResu
             metrics=config.metrics,
             k=config.k,
             policy=policy_of(config),
+            source=asked.judgements_file,
             progress=make_progress(),
         )
 

@@ -61,6 +61,7 @@ def evaluate(
             metrics=config.metrics,
             k=config.k,
             policy=policy_of(config),
+            source=asked.judgements_file,
             on_ranking=None if written is None else written.add,
             progress=make_progress(),
         )

@@ -12,6 +12,7 @@ from cli.slice_tables import Sliced, show_contrasts, show_slices, slices_results
 from retriever.config.slices import EvalSlicesConfig
 
 if TYPE_CHECKING:
+    from retriever.data.question_set import QuestionSet
     from retriever.evaluation.retrieval import RetrievalResult
     from retriever.index.opened import OpenIndex
     from retriever.protocols import Searcher
@@ -47,7 +48,7 @@ def evaluate(config: EvalSlicesConfig) -> Sliced:
     asked = QuestionSet.read(config.questions, config.qrels, config.split)
     every = asked.questions or []
     judgeable = judgeable_questions(every, asked.qrels)
-    results, passages, about = ask(config, judgeable, asked.qrels)
+    results, passages, about = ask(config, asked, judgeable)
     judged = set(results[0].question_ids)
     questions = [each for each in judgeable if each.query.id in judged]
     gold = gold_passages(config, questions, asked.qrels, passages)
@@ -80,9 +81,9 @@ def judgeable_questions(questions: "Sequence[Question]", qrels: "Qrels | None") 
 
 
 def ask(
-    config: EvalSlicesConfig, questions: "Sequence[Question]", qrels: "Qrels | None"
+    config: EvalSlicesConfig, asked: "QuestionSet", questions: "Sequence[Question]"
 ) -> "tuple[list[RetrievalResult], OpenIndex, dict[str, Any]]":
-    """The evaluation of each mode, the passages, and what was searched; the index, and its model, are opened once for both."""
+    """The evaluation of each mode with some of the questions, the passages, and what was searched; the index, and its model, are opened once for both."""
     from retriever.evaluation.judges import ANSWER_METRICS
     from retriever.evaluation.retrieval import evaluate_retrieval
     from retriever.evaluation.retrieval_evaluation import policy_of, precision_of
@@ -97,11 +98,12 @@ def ask(
         evaluate_retrieval(
             searchers[mode],
             questions,
-            qrels=qrels,
+            qrels=asked.qrels,
             passages=passages,
             metrics=() if answered in ANSWER_METRICS else (answered,),
             k=config.k,
             policy=policy_of(config),
+            source=asked.judgements_file,
             progress=make_progress(),
         )
         for mode in config.modes()

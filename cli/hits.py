@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from cli.output import Cell, print_table
+from retriever.choices import SearchMode
 
 if TYPE_CHECKING:
     from retriever.records import Passage, Query, Ranking
@@ -57,10 +58,16 @@ def snippet(text: str, question: str) -> str:
     return f"{'… ' if first else ''}{shown[:SNIPPET]}{' …' if after else ''}"
 
 
-def show_hits(query: "Query", hits: Sequence[Mapping[str, Any]]) -> None:
-    """One question's passages as a table."""
+def show_hits(query: "Query", hits: Sequence[Mapping[str, Any]], mode: SearchMode) -> None:
+    """One question's passages as a table; where there are none, why."""
     if not hits:
-        sys.stderr.write(f"no passage has any of the words of '{query.text}'\n")
+        # an index holds a passage at least, but the graph of hnsw leads from a question to some of them only
+        reason = (
+            f"no passage has any of the words of '{query.text}'"
+            if mode == "bm25"
+            else f"no passage that the search reached for '{query.text}' is still there: ctl index compact drops what was removed"
+        )
+        sys.stderr.write(reason + "\n")
         return
     columns = [name for name in CELLS if name in hits[0]]
     rows = [[CELLS[name](hit[name]) for name in columns] for hit in hits]

@@ -44,7 +44,8 @@ def remove(config: IndexRemoveConfig) -> None:
     """Remove passages from an index by id; their vectors leave the folder with the next compact."""
     from retriever.index.update import ids_to_remove, remove_passages
 
-    show(remove_passages(config.index, ids_to_remove(config)))
+    ids = ids_to_remove(config)
+    show(remove_passages(config.index, list(ids), ids_file=config.ids_file, lines=ids))
 
 
 def compact(config: IndexCompactConfig) -> None:

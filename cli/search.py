@@ -34,7 +34,7 @@ def search(config: SearchConfig, as_json: bool = False) -> None:
             if as_json or many:
                 print_json({"id": query.id, "question": query.text, **about, "hits": hits})
             else:
-                show_hits(query, hits)
+                show_hits(query, hits, config.mode)
 
 
 def open_index(

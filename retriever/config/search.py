@@ -1,6 +1,6 @@
 """``ctl search``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from retriever.config.fusion import ModeConfig
@@ -21,14 +21,25 @@ class QueryModelConfig(TwoEncodersConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchedIndexConfig(ModeConfig, QueryModelConfig):
+class ModeModelConfig(ModeConfig, QueryModelConfig):
+    """Index"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for each in fields(QueryModelConfig) if set(self.modes()) == {"bm25"} else ():
+            if getattr(self, each.name) != each.default:
+                raise InputError(f"{each.name} is of modes dense and hybrid, and the mode is bm25")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchedIndexConfig(ModeModelConfig):
     """Index"""
 
     index: Path = setting("The index folder.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchConfig(ModeConfig, QueryModelConfig):
+class SearchConfig(ModeModelConfig):
     """Search"""
 
     index: Path = setting("The index folder.", positional=True)

@@ -60,6 +60,11 @@ class QuestionSet:
             None if qrels is None else read_qrels(qrels),
         )
 
+    @property
+    def judgements_file(self) -> Path | None:
+        """The file of what judges: qrels where there are any, else the questions."""
+        return self.qrels_file or self.questions_file
+
     def inputs(self) -> set[Path]:
         """The files that were read, which nothing may be written over."""
         return {each.resolve() for each in (self.questions_file, self.qrels_file) if each is not None}

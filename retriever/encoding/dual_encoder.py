@@ -30,14 +30,18 @@ class DualEncoder(nn.Module):
     Args:
         query: the question encoder.
         passage: the passage encoder; the same object as ``query`` when they share their weights.
+        query_length: tokens per question where the settings have no length of questions, as ``Encoder.tokenize`` takes them; None:
+            as many as the question encoder takes of any text.
 
     Raises:
         InputError: the two give embeddings of different size, or for different similarities.
     """
 
-    def __init__(self, query: Encoder, passage: Encoder | None = None) -> None:
+    def __init__(
+        self, query: Encoder, passage: Encoder | None = None, *, query_length: int | None = None
+    ) -> None:
         super().__init__()
-        self.query = query
+        self.query, self.query_length = query, query_length
         self.passage = query if passage is None else passage
         if self.query.dimension != self.passage.dimension:
             raise InputError(
@@ -75,7 +79,7 @@ class DualEncoder(nn.Module):
             name: as for ``Encoder.load``; a dual encoder's folder, too.
             passage_name: the passages' model when it is another one, such as DPR's context encoder.
             pooling: as for ``Encoder.load``.
-            max_length: tokens per passage, instead of what the folder declares.
+            max_length: tokens per passage, instead of what the folder declares; questions are cut where they are without it.
             passage_format: how title and text become one input, instead of what the folder declares.
             device: auto, cpu, cuda, cuda:N or mps.
             precision: auto, bf16 or fp32.
@@ -96,7 +100,7 @@ class DualEncoder(nn.Module):
         passage.name = str(passage_name or name)
         if shared:
             require_role(passage, None)
-            return cls(passage)
+            return cls(passage, query_length=passage.declared_length)
         query = Encoder.load(query_at, pooling=pooling, device=device, precision=precision)
         query.name = str(name)
         require_role(query, "query")
@@ -140,13 +144,19 @@ class DualEncoder(nn.Module):
 
     def tokenize_queries(self, texts: Sequence[str]) -> Tokens:
         """N questions → ragged ids."""
-        return self.query.tokenize(texts, role="query")
+        return self.query.tokenize(texts, role="query", max_length=self._query_length)
 
     def encode_queries(
         self, texts: Sequence[str], *, progress: Progress = no_progress
     ) -> NDArray[np.float32]:
         """N questions → (N, D) float32, in the caller's order; unit length when the similarity is cosine."""
-        return comparable(self.query.encode(texts, role="query", progress=progress), self.query)
+        embeddings = self.query.encode(texts, role="query", max_length=self._query_length, progress=progress)
+        return comparable(embeddings, self.query)
+
+    @property
+    def _query_length(self) -> int | None:
+        own = self.query.settings.query_max_length
+        return self.query_length if own is None else own
 
     def encode_passages(
         self, passages: Sequence[Passage], *, progress: Progress = no_progress

@@ -61,6 +61,10 @@ class Encoder(nn.Module):
         head: linear layer on the pooled embedding, followed by ``settings.head_activation``.
         precision: bf16 or fp32; embeddings are fp32 either way.
         name: what the user called this model, for messages.
+
+    Attributes:
+        declared_length: tokens per text as the folder declares them, whatever ``load`` was asked for; 0: as many as there are
+            positions for.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Encoder(nn.Module):
         self.tokenizer, self.precision, self.name = tokenizer, precision, name
         self.position_offset = packed_position_offset(transformer)  # None: this architecture runs padded
         self.settings = replace(settings, max_length=self._longest(settings.max_length))
+        self.declared_length = self.settings.max_length
         self._told_of_cuts: set[TextRole | None] = set()
 
     @classmethod
@@ -122,9 +127,10 @@ class Encoder(nn.Module):
             raise InputError(
                 f"model '{name}' pools by {settings.pooling}, not {pooling}: --pooling {with_head or settings.pooling}, or another model"
             )
+        declared_length = settings.max_length
         settings = replace(
             settings,
-            max_length=max_length or settings.max_length,
+            max_length=max_length or declared_length,
             passage_format=passage_format or settings.passage_format,
         )
         transformer, tokenizer = load_transformer(transformer_folder(folder), str(name))
@@ -136,6 +142,7 @@ class Encoder(nn.Module):
             precision=choose_precision(precision, target),
             name=str(name),
         )
+        encoder.declared_length = declared_length
         return encoder.to(target).eval()
 
     def _longest(self, asked: int) -> int:
@@ -217,13 +224,17 @@ class Encoder(nn.Module):
             texts: the texts.
             titles: one title a text, put before it as the first half of a pair; an empty title: the text alone.
             role: query or passage, for the prompt and the length of that role; None: the default prompt, if any.
-            max_length: instead of the role's own (SimCSE trains on shorter texts than it later embeds).
+            max_length: instead of the role's own (SimCSE trains on shorter texts than it later embeds); 0: as many tokens as there
+                are positions for.
         """
         own = (self.settings.query_max_length if role == "query" else None) or self.settings.max_length
         prompt = self.settings.prompts.get(role or "default", "")
         texts, titles = prepare(texts, titles, prompt=prompt, lowercase=self.settings.lowercase)
         return tokenize(
-            self.tokenizer, texts, titles, max_length=self._longest(max_length) if max_length else own
+            self.tokenizer,
+            texts,
+            titles,
+            max_length=own if max_length is None else self._longest(max_length),
         )
 
     def forward(self, tokens: Tokens) -> Tensor:
@@ -245,12 +256,13 @@ class Encoder(nn.Module):
         titles: Sequence[str] | None = None,
         *,
         role: TextRole | None = None,
+        max_length: int | None = None,
         progress: Progress = no_progress,
     ) -> NDArray[np.float32]:
         """N texts → (N, D) float32 embeddings in the caller's order, dropout off.
 
-        Texts are run in order of their length, in batches of at most ``TOKENS_PER_BATCH`` tokens, or of one text that is longer; in
-        smaller ones from then on where a batch does not fit into the device's memory.
+        Texts are cut as ``tokenize`` cuts them, and run in order of their length, in batches of at most ``TOKENS_PER_BATCH`` tokens,
+        or of one text that is longer; in smaller ones from then on where a batch does not fit into the device's memory.
 
         Raises:
             InputError: the model gives an embedding that is not finite, or not even one text fits.
@@ -264,7 +276,7 @@ class Encoder(nn.Module):
             autocast(self.device, self.precision),
             progress(len(texts), "encode") as advance,
         ):
-            for start, tokens in self._windows(texts, titles, role):
+            for start, tokens in self._windows(texts, titles, role, max_length):
                 cut += tokens.num_truncated
                 order, parts = tokens.longest_first(), []
                 waiting = deque(tokens.select(order).to(self.device).split(limit))
@@ -306,13 +318,18 @@ class Encoder(nn.Module):
         return embeddings
 
     def _windows(
-        self, texts: Sequence[str], titles: Sequence[str] | None, role: TextRole | None
+        self,
+        texts: Sequence[str],
+        titles: Sequence[str] | None,
+        role: TextRole | None,
+        max_length: int | None = None,
     ) -> Iterator[tuple[int, Tokens]]:
         """First row and tokens of each window; while a GPU works on one, a thread makes the next (a CPU has no core to spare)."""
 
         def tokens_from(start: int) -> Tokens:
             part = slice(start, start + WINDOW)
-            return self.tokenize(texts[part], None if titles is None else titles[part], role=role)
+            own = None if titles is None else titles[part]
+            return self.tokenize(texts[part], own, role=role, max_length=max_length)
 
         starts = range(0, len(texts), WINDOW)
         if self.device.type == "cpu":

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence, Set
+from pathlib import Path
 
 from retriever.errors import InputError
 from retriever.records import Passage, Qrels, Question
@@ -25,15 +26,17 @@ def relevant_queries(qrels: Qrels) -> set[str]:
     return {query for query, grades in qrels.items() if any(grade > 0 for grade in grades.values())}
 
 
-def judged_questions(questions: Sequence[Question], relevant: Set[str]) -> list[Question]:
+def judged_questions(
+    questions: Sequence[Question], relevant: Set[str], *, source: Path | None = None
+) -> list[Question]:
     """The questions that are among the ``relevant_queries`` of qrels; the others are told, and so are queries without a question.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none; it names ``source``, the file of the qrels.
     """
     judged = [question for question in questions if question.query.id in relevant]
     if not judged:
-        raise InputError("the qrels name no relevant passage for any of the questions")
+        raise InputError("the qrels name no relevant passage for any of the questions", path=source)
     if len(judged) < len(questions):
         logger.warning(
             "%d of %d questions are not judged by the qrels: left out",
@@ -48,12 +51,15 @@ def judged_questions(questions: Sequence[Question], relevant: Set[str]) -> list[
 
 
 def count_unreachable(
-    grades: Iterable[Mapping[str, int]], passages: Mapping[str, Passage] | None
+    grades: Iterable[Mapping[str, int]],
+    passages: Mapping[str, Passage] | None,
+    *,
+    source: Path | None = None,
 ) -> dict[str, int]:
     """Relevant passages that the corpus lacks, and questions of which it has none; both told, as no search can find them.
 
     Raises:
-        InputError: it lacks all of them.
+        InputError: it lacks all of them; it names ``source``, the file of the judgements.
     """
     if passages is None:
         return {}
@@ -64,7 +70,8 @@ def count_unreachable(
         questions, unreachable = questions + 1, unreachable + (not any(found))
     if missing == all_relevant:
         raise InputError(
-            f"none of the {all_relevant} relevant passages is in the corpus: are they ids of another one?"
+            f"none of the {all_relevant} relevant passages is in the corpus: are they ids of another one?",
+            path=source,
         )
     if missing:
         logger.warning(

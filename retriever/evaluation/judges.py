@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,10 +70,12 @@ class Asked:
     Attributes:
         metrics: names.
         k: depth of the rankings; None: as deep as they are.
+        source: the file of the qrels, or of the questions where these judge, for messages.
     """
 
     metrics: Sequence[str] = ()
     k: int | None = None
+    source: Path | None = None
 
     def parse(self, default: Sequence[str]) -> list[Metric]:
         """The metrics; those of the default that look deeper than k are left out.
@@ -109,13 +112,13 @@ def judging_by_qrels(
     if questions is None:
         ids = [query for query in qrels if query in relevant]
         if not ids:
-            raise InputError("the qrels name no relevant passage")
+            raise InputError("the qrels name no relevant passage", path=asked.source)
         left_out = len(qrels) - len(ids)
     else:
-        ids = [each.query.id for each in judged_questions(questions, relevant)]
+        ids = [each.query.id for each in judged_questions(questions, relevant, source=asked.source)]
         left_out = len(questions) - len(ids)
     counts |= {"unjudged_questions": left_out, "judged_queries_not_asked": len(relevant) - len(ids)}
-    counts |= count_unreachable(map(qrels.__getitem__, ids), passages)
+    counts |= count_unreachable(map(qrels.__getitem__, ids), passages, source=asked.source)
     judging = _judging("qrels", ids, [(metrics, "", by_grades(qrels, metrics))], counts)
     return replace(judging, grades=qrels)
 
@@ -143,7 +146,7 @@ def judging_by_question(
         raise InputError(
             "unjudged passages can be left out with qrels only: nothing else judges any as not relevant"
         )
-    with_gold, with_answers = _what_all_have(questions, passages)
+    with_gold, with_answers = _what_all_have(questions, passages, asked.source)
     judges: list[tuple[list[Metric], str, Judge]] = []
     names: list[str] = []
     counts: dict[str, int] = {}
@@ -155,9 +158,12 @@ def judging_by_question(
         if counts:
             questions = [each for each in questions if gold[each.query.id]]
             if not questions:
-                raise InputError("no question has a gold passage with another id than its own")
+                raise InputError(
+                    "no question has a gold passage with another id than its own", path=asked.source
+                )
             counts |= {"unjudged_questions": len(every) - len(questions)}
-        counts |= count_unreachable((gold[each.query.id] for each in questions), passages)
+        own = (gold[each.query.id] for each in questions)
+        counts |= count_unreachable(own, passages, source=asked.source)
         judges.append((metrics, "", by_grades(gold, metrics)))
         names.append("gold passage")
     if with_answers and passages is not None:
@@ -196,7 +202,7 @@ def _judging(
 
 
 def _what_all_have(
-    questions: Sequence[Question], passages: Mapping[str, Passage] | None
+    questions: Sequence[Question], passages: Mapping[str, Passage] | None, source: Path | None
 ) -> tuple[bool, bool]:
     """Whether every question has a gold passage, and whether every question has answers."""
     no_gold = next((each for each in questions if not each.positive_ids), None)
@@ -204,12 +210,14 @@ def _what_all_have(
     for each in questions:
         if not each.positive_ids and not each.answers:
             raise InputError(
-                f"question '{each.query.id}' has neither answers nor a positive passage id, and there are no qrels"
+                f"question '{each.query.id}' has neither answers nor a positive passage id, and there are no qrels",
+                path=source,
             )
     if no_gold and no_answers:
         raise InputError(
             f"question '{no_gold.query.id}' has no positive passage id and question '{no_answers.query.id}' "
-            "no answers: all questions must be judged in one way"
+            "no answers: all questions must be judged in one way",
+            path=source,
         )
     if no_gold and passages is None:
         raise InputError("judging by answers needs the passages")

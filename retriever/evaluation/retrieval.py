@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,7 @@ def evaluate_retrieval(
     metrics: Sequence[str] = (),
     k: int = 100,
     policy: RetrievalPolicy = POLICY,
+    source: Path | None = None,
     batch_size: int = BATCH_SIZE,
     on_ranking: Callable[[str, Ranking], None] | None = None,
     progress: Progress = no_progress,
@@ -77,6 +79,7 @@ def evaluate_retrieval(
         metrics: ``ndcg@10``, ``recall@1000``, ``map`` … (``ranking.MEASURES``, ``WHOLE``); none: those of the judge, as far as k reaches.
         k: depth of the rankings; a smaller corpus gives shorter ones.
         policy: what counts how.
+        source: the file of the qrels, or of the questions where these judge, for messages.
         batch_size: questions searched at once.
         on_ranking: called with each question's id and ranking, in order: the k passages that are judged, equal scores as they were found.
         progress: advanced by the questions of each batch.
@@ -85,7 +88,7 @@ def evaluate_retrieval(
         InputError: no questions, an id twice, nothing to judge a question by, a metric that is unknown or looks deeper than k, or a
             found passage that ``passages`` lacks.
     """
-    judging = _choose(questions, qrels, passages, Asked(metrics, k), policy)
+    judging = _choose(questions, qrels, passages, Asked(metrics, k, source), policy)
     counted = set(judging.question_ids)
     asked = [each for each in questions if each.query.id in counted]
     depth = k + (policy.self_hits == "drop")
@@ -109,6 +112,7 @@ def evaluate_rankings(
     metrics: Sequence[str] = (),
     k: int | None = None,
     policy: RetrievalPolicy = POLICY,
+    source: Path | None = None,
     progress: Progress = no_progress,
 ) -> RetrievalResult:
     """Judge rankings that were made elsewhere, as ``evaluate_retrieval`` judges a search.
@@ -123,12 +127,13 @@ def evaluate_rankings(
         metrics: as for ``evaluate_retrieval``.
         k: only the first k passages of each ranking count, of those that are not left out; None: all.
         policy: what counts how.
+        source: as for ``evaluate_retrieval``.
         progress: advanced by the rankings of each batch.
 
     Raises:
         InputError: as ``evaluate_retrieval``, two rankings of one query, or none of a judged one.
     """
-    judging = _choose(questions, qrels, passages, Asked(metrics, k), policy)
+    judging = _choose(questions, qrels, passages, Asked(metrics, k, source), policy)
     with progress(None, "evaluate") as advance:
         return _score(_Tally(judging, k, policy), advancing(rankings, advance))
 

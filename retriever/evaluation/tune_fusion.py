@@ -12,7 +12,7 @@ from retriever.choices import FusionMetric
 from retriever.config.fusion import TuneFusionConfig
 from retriever.data.answers import has_answer
 from retriever.data.batched import batched
-from retriever.data.dpr import read_questions
+from retriever.data.dpr import locate_questions
 from retriever.data.rankings import read_qrels
 from retriever.errors import InputError
 from retriever.evaluation.bootstrap import mean_intervals
@@ -70,11 +70,12 @@ def tune_fusion(config: TuneFusionConfig, *, progress: Progress = no_progress) -
     Raises:
         InputError: no index, no BM25 in it, or questions that nothing judges by this metric.
     """
-    questions = list(read_questions(config.questions))
+    located = list(locate_questions(config.questions))
+    questions = [each for _, each in located]
     qrels = None if config.qrels is None else read_qrels(config.qrels)
     require_unique(questions)
     if qrels is not None:
-        questions = judged_questions(questions, relevant_queries(qrels))
+        questions = judged_questions(questions, relevant_queries(qrels), source=config.qrels)
     searcher, opened = open_index(
         config.index,
         mode="hybrid",
@@ -84,7 +85,8 @@ def tune_fusion(config: TuneFusionConfig, *, progress: Progress = no_progress) -
     )
     if not isinstance(searcher, HybridSearcher):
         raise TypeError("mode hybrid gives a hybrid searcher")
-    grades = _grades(questions, qrels, opened, config.metric)
+    lines = {each.query.id: line for line, each in located}
+    grades = _grades(config, questions, lines, qrels, opened)
     fusions, values = measure(
         searcher, questions, grades, config.metric, depth=config.depth, progress=progress
     )
@@ -161,10 +163,11 @@ def compared(fusions: Sequence[Fusion], values: NDArray[np.float64]) -> list[Tri
 
 
 def _grades(
+    config: TuneFusionConfig,
     questions: Sequence[Question],
+    lines: Mapping[str, int],
     qrels: Mapping[str, Mapping[str, int]] | None,
     passages: Mapping[str, Passage],
-    metric: FusionMetric,
 ) -> Grades:
     """By qrels, else by gold passages if all questions have them, else by answers."""
     if qrels is not None or all(each.positive_ids for each in questions):
@@ -172,15 +175,17 @@ def _grades(
             each.query.id: dict.fromkeys(each.positive_ids, 1) if qrels is None else qrels[each.query.id]
             for each in questions
         }
-        count_unreachable(known.values(), passages)
+        count_unreachable(known.values(), passages, source=config.qrels or config.questions)
         return lambda question, ids: known[question.query.id]
     for each in questions:
         if not each.answers:
             raise InputError(
                 f"question '{each.query.id}' has no answers, and not all questions have a positive passage id: all must be "
-                "judged in one way"
+                "judged in one way",
+                path=config.questions,
+                line=lines[each.query.id],
             )
-    if metric == "ndcg@10":
+    if config.metric == "ndcg@10":
         raise InputError(
             "ndcg@10 needs all relevant passages: questions with positive_passage_id, or --qrels"
         )

@@ -27,6 +27,7 @@ from retriever.index.recall import DEPTH, Truth
 from retriever.index.recipes import RECIPES, Settings
 from retriever.index.sample import train
 from retriever.index.stored import stored_vectors
+from retriever.index.vectors import map_vectors
 from retriever.index.writing import put_into_force, write_vectors, writer
 from retriever.protocols import Progress, no_progress
 
@@ -75,13 +76,8 @@ def tune_index(config: IndexTuneConfig, *, progress: Progress = no_progress) -> 
     Raises:
         InputError: no index, one of several segments, or a recipe that cannot be built of so few vectors.
     """
-    opened = OpenIndex.open(config.index)
-    if len(opened.segments) > 1 or len(opened.removed):
-        raise InputError(
-            "consists of several segments, or passages were removed: run ctl index compact first",
-            path=config.index,
-        )
-    parts = stored_vectors(opened)
+    opened, mapped = OpenIndex.open_with(config.index, lambda opened: (opened, _one_segment(opened)))
+    parts = stored_vectors(opened, [mapped])
     model = model_of(config, opened.manifest)
     truth = Truth.of(read_question_texts(config.questions), model, parts, opened.segments[0].passages)
     own = opened.manifest.recipe
@@ -94,7 +90,7 @@ def tune_index(config: IndexTuneConfig, *, progress: Progress = no_progress) -> 
         for recipe in dict.fromkeys([own, *config.recipes]):
             started = time.perf_counter()
             if recipe == own:
-                index, seconds = FaissIndex.load(opened.segments[0].vectors, len(opened)), None
+                index, seconds = mapped, None
             else:
                 folder = Path(made) / recipe
                 folder.mkdir()
@@ -108,6 +104,17 @@ def tune_index(config: IndexTuneConfig, *, progress: Progress = no_progress) -> 
     if config.apply:
         _apply(config, opened, [each for each in trades if each.recipe == own], truth)
     return mark_best(trades)
+
+
+def _one_segment(opened: OpenIndex) -> FaissIndex:
+    """The vectors of an index that consists of one segment, from which nothing was removed."""
+    if len(opened.segments) > 1 or len(opened.removed):
+        raise InputError(
+            "consists of several segments, or passages were removed: run ctl index compact first",
+            path=opened.path,
+        )
+    (mapped,) = map_vectors(opened)
+    return mapped
 
 
 def _built(recipe: IndexRecipe, parts: Parts, device: torch.device, folder: Path) -> FaissIndex:

@@ -1,9 +1,10 @@
 """Changing an index that is in use: adding, removing and compacting. Readers see it as it was or as it is, never in between."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,21 +87,35 @@ def _new_passages(
     yield from checked()
 
 
-def ids_to_remove(config: IndexRemoveConfig) -> list[str]:
-    """The ids on the command line and in the file, each once.
+def ids_to_remove(config: IndexRemoveConfig) -> dict[str, int | None]:
+    """The ids on the command line and in the file, each with its line there; None: it is on the command line.
 
     Raises:
         InputError: there are none.
     """
-    lines = () if config.ids_file is None else (line for _, line in read_lines(config.ids_file))
-    ids = list(dict.fromkeys([*config.ids, *(line for line in lines if line)]))
+    ids: dict[str, int | None] = dict.fromkeys(config.ids)
+    for number, id in () if config.ids_file is None else read_lines(config.ids_file):
+        if id:
+            ids.setdefault(id, number)
     if not ids:
         raise InputError("give the ids of passages, or --ids-file", path=config.ids_file)
     return ids
 
 
-def remove_passages(index: Path, ids: Sequence[str]) -> OpenIndex:
+def remove_passages(
+    index: Path,
+    ids: Sequence[str],
+    *,
+    ids_file: Path | None = None,
+    lines: Mapping[str, int | None] = MappingProxyType({}),
+) -> OpenIndex:
     """Remove passages by id.
+
+    Args:
+        index: the index folder.
+        ids: of the passages.
+        ids_file: where ids were read from, for messages.
+        lines: in which line of it each id stands.
 
     Raises:
         InputError: an id that is not there, or no passage would be left. The index is as it was then.
@@ -110,7 +125,10 @@ def remove_passages(index: Path, ids: Sequence[str]) -> OpenIndex:
         opened = OpenIndex.open(index)
         rows = opened.row_of(ids)
         if (rows == ABSENT).any():
-            raise InputError(f"no passage '{ids[int((rows == ABSENT).argmax())]}' in this index", path=index)
+            unknown = ids[int((rows == ABSENT).argmax())]
+            if (line := lines.get(unknown)) is not None:
+                raise InputError(f"no passage '{unknown}' in the index {index}", path=ids_file, line=line)
+            raise InputError(f"no passage '{unknown}' in this index", path=index)
         removed = np.union1d(opened.removed, rows)
         if len(removed) == opened.num_rows:
             raise InputError("no passage would be left: delete the folder instead", path=index)

@@ -46,7 +46,7 @@ class SegmentedVectors:
     def __init__(
         self, index: OpenIndex, segments: Sequence[RowIndex], mapped: Sequence[FaissIndex] = ()
     ) -> None:
-        self._index, self._mapped = index, mapped
+        self._index, self.mapped = index, mapped
         self._segments = list(zip(segments, index.segments, strict=True))
 
     @classmethod

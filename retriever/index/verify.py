@@ -1,5 +1,7 @@
 """Is an index what was written, and does its model still give the vectors that it holds?"""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from retriever.config.index import IndexVerifyConfig
@@ -7,7 +9,8 @@ from retriever.errors import InputError
 from retriever.index.faiss_index import FaissIndex
 from retriever.index.layout import check_files
 from retriever.index.model import model_of
-from retriever.index.opened import OpenIndex, OpenSegment
+from retriever.index.opened import OpenIndex
+from retriever.index.vectors import map_vectors
 from retriever.protocols import Progress, no_progress
 
 SMALLEST_COSINE = 0.98
@@ -24,11 +27,16 @@ def verify_index(config: IndexVerifyConfig, *, progress: Progress = no_progress)
     Raises:
         InputError: a file is damaged, or a vector is not that of its passage.
     """
-    found, opened = OpenIndex.open_with(
-        config.index, lambda opened: (_verify_files(opened, progress), opened)
+    found, opened, mapped = OpenIndex.open_with(
+        config.index,
+        lambda opened: (
+            _verify_files(opened, progress),
+            opened,
+            map_vectors(opened) if config.sample else [],
+        ),
     )
     if config.sample:
-        found |= _verify_vectors(config, opened)
+        found |= _verify_vectors(config, opened, mapped)
     return found
 
 
@@ -50,13 +58,15 @@ def _verify_files(opened: OpenIndex, progress: Progress) -> dict[str, float]:
     }
 
 
-def _verify_vectors(config: IndexVerifyConfig, opened: OpenIndex) -> dict[str, float]:
+def _verify_vectors(
+    config: IndexVerifyConfig, opened: OpenIndex, mapped: Sequence[FaissIndex]
+) -> dict[str, float]:
     model = model_of(config, opened.manifest, for_passages=True)
     generator, sampled, worst = np.random.default_rng(0), 0, 1.0
-    for segment in opened.segments:
+    for segment, vectors in zip(opened.segments, mapped, strict=True):
         rows = generator.choice(segment.entry.count, min(config.sample, segment.entry.count), replace=False)
         passages = [segment.passages[int(row)] for row in rows]
-        cosines = _cosines(_stored(segment, rows), model.encode_passages(passages))
+        cosines = _cosines(_stored(vectors, rows), model.encode_passages(passages))
         lowest = int(cosines.argmin())
         if not cosines[lowest] >= SMALLEST_COSINE:  # nor is a cosine that is no number
             raise InputError(
@@ -67,9 +77,8 @@ def _verify_vectors(config: IndexVerifyConfig, opened: OpenIndex) -> dict[str, f
     return {"sampled": sampled, "worst_cosine": worst}
 
 
-def _stored(segment: OpenSegment, rows: np.ndarray) -> np.ndarray:
+def _stored(vectors: FaissIndex, rows: np.ndarray) -> np.ndarray:
     """(n, D) vectors as the index holds them."""
-    vectors = FaissIndex.load(segment.vectors, segment.entry.count)
     return np.concatenate([vectors.vectors(int(row), 1) for row in rows])
 
 

@@ -298,8 +298,16 @@ def test_bad_input_is_one_sentence(folder, capsys, caplog):
     other.write_text("q0 0 x 1\n")
     asked = ["--index", folder / "index", "--questions", folder / "questions.jsonl", *CPU]
     assert refused(capsys, "retrieval", *asked, "--qrels", other) == (
-        "none of the 1 relevant passages is in the corpus: are they ids of another one?"
+        f"{other}: none of the 1 relevant passages is in the corpus: are they ids of another one?"
     )
+    other.write_text("q0 0 p0 0\nother 0 p0 1\n")
+    message = f"{other}: the qrels name no relevant passage for any of the questions"
+    for suite in ("retrieval", "slices"):
+        assert refused(capsys, suite, *asked, "--qrels", other) == message
+    rankings = ["q0 Q0 p0 1 1 t\n", "--questions", folder / "questions.jsonl", "--qrels", other]
+    assert of(*rankings) == message
+    other.write_text("q0 0 p0 0\n")
+    assert of("q0 Q0 p0 1 1 t\n", "--qrels", other) == f"{other}: the qrels name no relevant passage"
     other.write_text("q0 0 x 1\nq0 0 p0 1\n")
     printed(capsys, "retrieval", *asked, "--qrels", other)
     assert (

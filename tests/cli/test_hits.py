@@ -3,11 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.hits import hits_of, show_hits, snippet
+from retriever.choices import SearchMode
 from retriever.records import Passage, Query, Ranking
 from retriever.search.fusion import Fusion, fuse
 
 PASSAGES = {"a": Passage("a", "Text of a.", "Title A"), "b": Passage("b", "Text of b.")}
 RANKING = Ranking(["b", "a"], [2.5, 0.125])
+LOST = (
+    "no passage that the search reached for 'the of' is still there: ctl index compact drops what was removed"
+)
 
 
 def test_one_json_object_a_hit():
@@ -49,7 +53,7 @@ def test_the_words_of_a_hit_are_shown_when_asked_for():
 
 def test_the_table_has_the_question_as_its_title(capsys):
     query = Query("7", "why?")
-    show_hits(query, hits_of(query, RANKING, PASSAGES))
+    show_hits(query, hits_of(query, RANKING, PASSAGES), "dense")
     assert capsys.readouterr().out.splitlines() == [
         "why?",
         "rank  score   id  title    text",
@@ -60,7 +64,9 @@ def test_the_table_has_the_question_as_its_title(capsys):
 
 def test_the_table_of_a_fused_ranking_has_a_short_column_a_side(capsys):
     query = Query("7", "why?")
-    show_hits(query, hits_of(query, FUSED, PASSAGES, lambda question, id: [("text", 11.25), ("of", 1.25)]))
+    show_hits(
+        query, hits_of(query, FUSED, PASSAGES, lambda question, id: [("text", 11.25), ("of", 1.25)]), "hybrid"
+    )
     assert capsys.readouterr().out.splitlines() == [
         "why?",
         "rank  score   dense    bm25     id  title    words               text",
@@ -97,7 +103,17 @@ def test_nothing_found_is_an_empty_list():
     assert hits_of(Query("1", "x"), Ranking([], []), PASSAGES) == []
 
 
-def test_a_question_that_finds_nothing_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
-    show_hits(Query("1", "the of"), [])
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("bm25", "no passage has any of the words of 'the of'"),
+        ("dense", LOST),
+        ("hybrid", LOST),
+    ],
+)
+def test_a_question_that_finds_nothing_is_told_why(
+    capsys: pytest.CaptureFixture[str], mode: SearchMode, told: str
+) -> None:
+    show_hits(Query("1", "the of"), [], mode)
     shown = capsys.readouterr()
-    assert (shown.out, shown.err) == ("", "no passage has any of the words of 'the of'\n")
+    assert (shown.out, shown.err) == ("", told + "\n")

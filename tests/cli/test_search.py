@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from cli.search import queries_of, typed_questions
+from retriever.config.retrieval import EvalRetrievalConfig
 from retriever.config.search import SearchConfig
+from retriever.config.slices import EvalSlicesConfig
 from retriever.errors import InputError
 from retriever.records import Query
 
@@ -22,6 +24,22 @@ def test_settings_of_fusion_are_refused_in_other_modes():
     assert str(error.value) == "fusion_weight is of mode hybrid, and the mode is bm25"
     given = {"index": "i", "mode": "hybrid", "fusion": "rrf", "fusion_depth": 50, "rrf_k": 10}
     assert SearchConfig.resolve(given).fusion_settings() == {"method": "rrf", "depth": 50, "rrf_k": 10}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("model", "m"), ("passage_model", "m"), ("device", "cpu"), ("precision", "fp32")],
+)
+def test_settings_of_the_model_are_refused_where_words_alone_are_searched(name, value):
+    questions = {"index": Path("i"), "questions": Path("q")}
+    for config, given in ((SearchConfig, {"index": Path("i")}), (EvalRetrievalConfig, questions)):
+        with pytest.raises(InputError) as error:
+            config.resolve({**given, "mode": "bm25", name: value})
+        assert str(error.value) == f"{name} is of modes dense and hybrid, and the mode is bm25"
+        for mode in ("dense", "hybrid"):
+            config.resolve({**given, "mode": mode, name: value})
+        config.resolve({**given, "mode": "bm25", "device": "auto"})
+    EvalSlicesConfig.resolve({**questions, "mode": "bm25", "against": "dense", name: value})
 
 
 def test_questions_from_a_pipe_are_its_lines_without_the_empty_ones(monkeypatch, capsys):

@@ -72,6 +72,27 @@ def test_a_dot_model_keeps_the_length_of_its_vectors_and_a_cosine_model_gives_un
     assert np.linalg.norm(dot.encode_queries(["the cat"])) > 1.5
 
 
+@pytest.mark.parametrize("own", [None, 8])
+def test_a_length_asked_for_passages_is_not_that_of_questions(
+    plain_folder: Path, tmp_path: Path, own: int | None
+) -> None:
+    DualEncoder(tiny_encoder(plain_folder, replace(SETTINGS, query_max_length=own))).save(tmp_path / "model")
+    long = "the cat sat on the mat in the park by the old tree"
+    model = load(tmp_path / "model")
+    short = DualEncoder.load(tmp_path / "model", max_length=4, device="cpu", precision="fp32")
+    assert short.tokenize_passages([Passage("1", long)]).lengths.tolist() == [4]
+    assert short.tokenize_queries([long]).lengths.tolist() == [own or 15]
+    np.testing.assert_array_equal(short.encode_queries([long]), model.encode_queries([long]))
+    assert short.fingerprint == model.fingerprint
+
+
+def test_a_folder_that_declares_no_length_takes_questions_as_long_as_there_are_positions(
+    plain_folder: Path,
+) -> None:
+    model = DualEncoder.load(plain_folder, pooling="cls", max_length=4, device="cpu", precision="fp32")
+    assert model.tokenize_queries(["cat " * 80]).lengths.tolist() == [64]
+
+
 def test_encoders_of_different_size_are_refused(encoder: Encoder, plain_folder: Path) -> None:
     other = tiny_encoder(plain_folder, replace(SETTINGS, head_activation=None))
     other.head = torch.nn.Linear(32, 16)

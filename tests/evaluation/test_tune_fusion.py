@@ -141,7 +141,7 @@ def test_qrels_judge_and_questions_without_are_left_out(index: Path) -> None:
         (
             "id",
             "accuracy@1",
-            "question '0' has no answers, and not all questions have a positive passage id: all must be judged in one way",
+            "{file}:1: question '0' has no answers, and not all questions have a positive passage id: all must be judged in one way",
         ),
         (
             "id answers",
@@ -153,9 +153,27 @@ def test_qrels_judge_and_questions_without_are_left_out(index: Path) -> None:
 def test_questions_that_nothing_judges_are_refused(
     index: Path, fields: str, metric: str, message: str
 ) -> None:
+    file = questions_in(index.parent, fields)
     with pytest.raises(InputError) as error:
-        tune_fusion(config_of(index, questions=questions_in(index.parent, fields), metric=metric))
-    assert str(error.value) == message
+        tune_fusion(config_of(index, questions=file, metric=metric))
+    assert str(error.value) == message.format(file=file)
+
+
+def test_judgements_that_fit_nothing_are_refused_with_their_place(index: Path) -> None:
+    questions, qrels = questions_in(index.parent, "id answers"), index.parent / "qrels.tsv"
+    with questions.open("a") as file:
+        file.write('\n{"id": "last", "question": "who?"}\n')
+    qrels.write_text("other 0 p0 1\n0 0 p0 0\n")
+    with pytest.raises(InputError) as error:
+        tune_fusion(config_of(index, questions=questions))
+    assert str(error.value).startswith(f"{questions}:6: question 'last' has no answers, ")
+    with pytest.raises(InputError) as error:
+        tune_fusion(config_of(index, questions=questions, qrels=qrels))
+    assert str(error.value) == f"{qrels}: the qrels name no relevant passage for any of the questions"
+    qrels.write_text("0 0 x 1\n")
+    with pytest.raises(InputError) as error:
+        tune_fusion(config_of(index, questions=questions, qrels=qrels))
+    assert str(error.value).startswith(f"{qrels}: none of the 1 relevant passages is in the corpus")
 
 
 def test_an_index_without_bm25_is_refused(index: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cli.main import main
@@ -13,6 +14,7 @@ from retriever.errors import InputError
 from retriever.index.build import build_index
 from retriever.index.layout import read_manifest
 from retriever.index.opened import OpenIndex
+from retriever.index.recall import Truth
 from retriever.index.recipes import RECIPES
 from retriever.index.tune import Trade, mark_best, tune_index
 from retriever.index.update import add_passages, compact_index, remove_passages
@@ -100,6 +102,24 @@ def test_recall_is_measured_with_the_questions_that_are_given(tmp_path: Path, mo
     assert manifest.search["nprobe"] > 1
 
 
+def test_a_length_of_passages_does_not_cut_the_questions_that_measure_recall(
+    tmp_path: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions, asked = tmp_path / "questions.jsonl", []
+    texts = [f"the old king plays the {word}" for word in WORDS[:12]]
+    questions.write_text("".join(json.dumps({"question": text}) + "\n" for text in texts))
+    truth_of = Truth.of_queries
+    monkeypatch.setattr(
+        Truth,
+        "of_queries",
+        lambda queries, *more, **named: asked.append(queries) or truth_of(queries, *more, **named),
+    )
+    index = built(tmp_path, model_folder, "sq8", questions=questions, max_length=4)
+    tune_index(IndexTuneConfig(index=index, questions=questions, device="cpu"))
+    at_build, at_search = asked
+    np.testing.assert_array_equal(at_build, at_search)
+
+
 def test_questions_are_read_first_and_not_needed_by_exact_search(
     tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,6 +168,26 @@ def test_a_search_says_that_it_is_approximate(
     assert "approximate" not in json.loads(capsys.readouterr().out)
     assert main([*evaluate, str(exact)]) == 0
     assert json.loads(capsys.readouterr().out)["policy"]["approximate"] is None
+
+
+def test_a_graph_that_leads_to_removed_passages_only_finds_nothing_and_says_so(
+    tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index, question = built(tmp_path, model_folder, "hnsw"), "the old king"
+    searcher = open_searcher(index, device="cpu", precision="fp32")
+    reached = searcher.search([question], 400)[0].ids
+    assert len(reached) < 400
+    remove_passages(index, reached)
+    command = ["search", str(index), question, "--device", "cpu", "--precision", "fp32"]
+    assert main(command) == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err.splitlines()[-1]) == (
+        "",
+        f"no passage that the search reached for '{question}' is still there: ctl index compact drops what was removed",
+    )
+    compact_index(index)
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith(question)
 
 
 def test_too_few_passages_are_refused_before_anything_is_encoded(tmp_path: Path, model_folder: Path) -> None:

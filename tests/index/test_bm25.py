@@ -37,7 +37,7 @@ def test_an_index_keeps_its_words_when_it_changes(config: IndexConfig, passages:
     Path(config.bm25_stop_words).unlink()
     more = write_passages(index.parent / "more.jsonl", passages[6:])
     add_passages(IndexAddConfig(index=index, passages=more, device="cpu"))
-    remove_passages(index, ids_to_remove(IndexRemoveConfig(index=index, ids=("p0",))))
+    remove_passages(index, list(ids_to_remove(IndexRemoveConfig(index=index, ids=("p0",)))))
     for open_index in (OpenIndex.open, compact_index):
         opened = open_index(index)
         assert settings_of(opened).analyser == analyser

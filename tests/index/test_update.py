@@ -15,6 +15,7 @@ import pytest
 import torch
 from filelock import FileLock
 
+from cli.main import main
 from retriever.config.index import (
     EncodeConfig,
     IndexAddConfig,
@@ -224,6 +225,44 @@ def test_a_change_while_the_model_is_loaded_does_not_matter(
     assert found(index, mode=mode) == expected
 
 
+@pytest.mark.parametrize(
+    ("command", "holder", "name"),
+    [
+        ("verify", FaissIndex, "load"),
+        ("verify", model_module, "load_model"),
+        ("tune", FaissIndex, "load"),
+        ("tune", model_module, "load_model"),
+        ("map", FaissIndex, "load"),
+        ("map who?", FaissIndex, "load"),
+        ("map who?", model_module, "load_model"),
+    ],
+)
+def test_compacting_while_vectors_are_opened_or_the_model_is_loaded_does_not_matter(
+    index: Path,
+    passages: list[Passage],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    holder: object,
+    name: str,
+) -> None:
+    called = getattr(holder, name)
+
+    def too_late(*args: object, **options: object) -> object:
+        monkeypatch.setattr(holder, name, called)
+        add_passages(addition(index, passages[6:]))
+        compact_index(index)
+        return called(*args, **options)
+
+    monkeypatch.setattr(holder, name, too_late)
+    picture = ["--output", str(tmp_path / "map.png"), "--sample", "5"]
+    verb, *question = command.split()
+    flags = [verb, str(index), *question, *picture] if verb == "map" else ["index", verb, str(index)]
+    assert main([*flags, "--device", "cpu"]) == 0, capsys.readouterr().err
+    assert len(OpenIndex.open(index)) == len(passages)
+
+
 def test_replacing_everything_leaves_nothing_to_search_in_the_first_segment(
     index: Path,
     passages: list[Passage],
@@ -331,9 +370,22 @@ def test_another_model_cannot_add(index: Path, passages: list[Passage], plain_fo
 def test_ids_come_from_the_command_line_and_from_a_file_each_once(tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("p2\np1\n\np3\n")
     config = IndexRemoveConfig(index=tmp_path, ids=("p1",), ids_file=tmp_path / "ids.txt")
-    assert ids_to_remove(config) == ["p1", "p2", "p3"]
+    assert ids_to_remove(config) == {"p1": None, "p2": 1, "p3": 4}
     with pytest.raises(InputError, match="give the ids"):
         ids_to_remove(IndexRemoveConfig(index=tmp_path))
+
+
+def test_an_unknown_id_is_told_with_its_line_in_the_file_or_as_one_of_the_command_line(
+    index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, file = files(index), tmp_path / "ids.txt"
+    file.write_text("p2\n\nnone\nneither\nnone\n")
+    command = ["index", "remove", str(index)]
+    assert main([*command, "p1", "--ids-file", str(file)]) == 2
+    assert capsys.readouterr().err == f"error: {file}:3: no passage 'none' in the index {index}\n"
+    assert main([*command, "none", "--ids-file", str(file)]) == 2
+    assert capsys.readouterr().err == f"error: {index}: no passage 'none' in this index\n"
+    assert files(index) == before
 
 
 # Kills. -----------------------------------------------------------------------------------------------------------------
