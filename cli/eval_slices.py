@@ -42,10 +42,11 @@ def slices(config: EvalSlicesConfig, as_json: bool = False) -> None:
 def evaluate(config: EvalSlicesConfig) -> Sliced:
     """Search in one mode or in both, and slice the questions that are judged."""
     from retriever.data.question_set import QuestionSet
-    from retriever.evaluation.retrieval_evaluation import judging_data
+    from retriever.evaluation.retrieval_evaluation import judging_data, require_answers_judge
     from retriever.evaluation.slices import slices_of
 
     asked = QuestionSet.read(config.questions, config.qrels, config.split)
+    require_answers_judge(config, asked)
     every = asked.questions or []
     judgeable = judgeable_questions(every, asked.qrels)
     results, passages, about = ask(config, asked, judgeable)

@@ -176,7 +176,7 @@ def judging_by_question(
             )
         metrics = [each for each in metrics if each.kind in OF_ANSWERS]
         if metrics:
-            check_answers(questions, policy.answer_match)
+            check_answers(questions, policy.answer_match, asked.source)
             answers = {each.query.id: each.answers for each in questions}
             judge = by_answers(answers, passages, metrics, policy.answer_match)
             judges.append((metrics, "answer_" if with_gold else "", judge))
@@ -264,8 +264,8 @@ def by_answers(
     return judge
 
 
-def check_answers(questions: Sequence[Question], match: AnswerMatch) -> None:
-    """Raise InputError where an answer is to be a regular expression and is none; warn of those that can be in no passage."""
+def check_answers(questions: Sequence[Question], match: AnswerMatch, source: Path | None) -> None:
+    """Raise InputError, which names ``source``, where an answer is to be a regular expression and is none; warn of those that can be in no passage."""
     empty = 0
     for question in questions:
         if match == "regex":
@@ -273,7 +273,9 @@ def check_answers(questions: Sequence[Question], match: AnswerMatch) -> None:
                 try:
                     compile_answer(answer)
                 except InputError as error:
-                    raise InputError(f"question '{question.query.id}': {error.message}") from None
+                    raise InputError(
+                        f"question '{question.query.id}': {error.message}", path=source
+                    ) from None
         empty += not any(tokenise(each) if match == "string" else each for each in question.answers)
     if empty:
         logger.warning("%d of %d questions have empty answers only: found nowhere", empty, len(questions))

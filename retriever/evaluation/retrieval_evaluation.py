@@ -13,6 +13,8 @@ from retriever.data.corpus import read_passages
 from retriever.data.files import file_sha256
 from retriever.data.hub import is_hub_name
 from retriever.data.question_set import QuestionSet
+from retriever.data.ranking_files import is_dpr_results
+from retriever.errors import InputError
 from retriever.evaluation.policy import RetrievalPolicy
 from retriever.evaluation.results import Evaluation
 from retriever.evaluation.retrieval import RetrievalResult
@@ -26,8 +28,12 @@ def retrieval_evaluation(config: EvalRetrievalConfig, asked: QuestionSet) -> Eva
     """What is evaluated of an index and how, known before any question is searched.
 
     Raises:
-        InputError: no index.
+        InputError: no index, or a choice that moves nothing.
     """
+    if config.rankings is None or not is_dpr_results(
+        config.rankings
+    ):  # which say of each passage whether it has an answer
+        require_answers_judge(config, asked)
     generation = current_generation(config.index)
     manifest = read_manifest(config.index, generation)
     fingerprint = manifest.model.fingerprint
@@ -58,7 +64,12 @@ def retrieval_evaluation(config: EvalRetrievalConfig, asked: QuestionSet) -> Eva
 
 
 def rankings_evaluation(config: EvalRankingsConfig, asked: QuestionSet) -> Evaluation:
-    """What is evaluated of a file and how: the rankings stand for the model, of which nothing else is known."""
+    """What is evaluated of a file and how: the rankings stand for the model, of which nothing else is known.
+
+    Raises:
+        InputError: a choice that moves nothing.
+    """
+    require_answers_judge(config, asked)
     return Evaluation(
         suite=SUITE,
         task=asked.name,
@@ -87,6 +98,15 @@ def policy_of(config: PolicyConfig) -> RetrievalPolicy:
         self_hits=config.self_hits,
         answer_match=config.answer_match,
     )
+
+
+def require_answers_judge(config: PolicyConfig, asked: QuestionSet) -> None:
+    """InputError where it is said how answers are looked for, and qrels judge."""
+    if config.answer_match != "string" and asked.qrels is not None:
+        raise InputError(
+            f"answer_match {config.answer_match} is how answers are looked for, and here the qrels judge",
+            path=asked.qrels_file,
+        )
 
 
 def judging_settings(config: EvalRetrievalConfig | EvalRankingsConfig) -> dict[str, object]:

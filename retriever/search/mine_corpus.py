@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from retriever.config.mining import MineConfig
-from retriever.data.dpr import read_dpr_examples, read_questions, write_dpr_examples
+from retriever.data.dpr import locate_questions, read_dpr_examples, read_questions, write_dpr_examples
 from retriever.data.files import require_new_folder, require_writable
 from retriever.data.folders import locked
 from retriever.data.hashes import hashes_of
@@ -162,12 +162,14 @@ def read_questions_with_answers(path: Path) -> Iterator[DprExample]:
     Raises:
         InputError: a file or line that is wrong, a question without answers, or one that names its positive.
     """
-    for question in read_questions(at_split(path, "train")):
+    for line, question in locate_questions(at_split(path, "train")):
         name = f"question '{question.query.id}'"
         if question.positive_ids:
-            raise InputError(f"{name} names its positive passage, the first question does not", path=path)
+            raise InputError(
+                f"{name} names its positive passage, the first question does not", path=path, line=line
+            )
         if not question.answers:
-            raise InputError(f"{name} has neither answers nor positive_passage_id", path=path)
+            raise InputError(f"{name} has neither answers nor positive_passage_id", path=path, line=line)
         yield DprExample(question.query, (), answers=question.answers)
 
 

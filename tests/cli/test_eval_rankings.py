@@ -274,7 +274,7 @@ def test_a_hostile_pattern_ends_no_evaluation(folder, capsys, monkeypatch):
     assert (found["accuracy@1"], found["answer_patterns_stopped"]) == (0, 1)
     questions.write_text(json.dumps({**asked[0], "answers": ["a(?R)?"]}) + "\n")
     assert refused(capsys, *command) == (
-        "question 'q0': answer 'a(?R)?' is a pattern with recursion, which may end the process"
+        f"{questions}: question 'q0': answer 'a(?R)?' is a pattern with recursion, which may end the process"
     )
 
 
@@ -293,6 +293,18 @@ def test_bad_input_is_one_sentence(folder, capsys, caplog):
     assert of("q0 Q0 p0 1 1 t\n", "--k", "5") == "--qrels or --questions must say what is relevant"
     assert of("q0 Q0 p0 1 1 t\n", *judged, "--metrics", "ndcg@10", "--k", "5") == (
         "ndcg@10 looks deeper than the 5 passages of a ranking that count: raise k"
+    )
+    pattern = ["--answer-match", "regex"]
+    asked = ["--index", folder / "index", "--questions", folder / "questions.jsonl", "--mode", "bm25"]
+    judging = f"{qrels}: answer_match regex is how answers are looked for, and here the qrels judge"
+    assert of("q0 Q0 p0 1 1 t\n", *judged, *pattern) == judging
+    for suite in ("retrieval", "slices"):
+        assert refused(capsys, suite, *asked, *judged, *pattern) == judging
+    questions, broken = folder / "broken.jsonl", {"question": "who?", "answers": ["(open"]}
+    questions.write_text(json.dumps(broken) + "\n")
+    by_answers = ["--questions", questions, "--passages", folder / "corpus.jsonl", *pattern]
+    assert of("1 Q0 p0 1 1 t\n", *by_answers) == (
+        f"{questions}: question '1': answer '(open' is no regular expression: missing ) at position 5"
     )
     other = folder / "other.tsv"
     other.write_text("q0 0 x 1\n")

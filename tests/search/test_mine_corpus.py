@@ -99,17 +99,17 @@ def test_dpr_training_data_keep_their_own_positives_and_get_new_hard_negatives(f
 @pytest.mark.parametrize(
     ("questions", "message"),
     [
-        ([QUESTION], "question 'q' has neither answers nor positive_passage_id"),
+        ([QUESTION], "1: question 'q' has neither answers nor positive_passage_id"),
         (
             [QUESTION | {"answers": ["paris"]}, QUESTION | {"id": "r", "positive_passage_id": "rome"}],
-            "question 'r' names its positive passage, the first question does not",
+            "2: question 'r' names its positive passage, the first question does not",
         ),
     ],
 )
 def test_a_question_without_what_it_needs_is_an_input_error_and_writes_nothing(folder, questions, message):
     with pytest.raises(InputError) as error:
         mine(folder, questions)
-    assert str(error.value) == f"{folder / 'questions.jsonl'}: {message}"
+    assert str(error.value) == f"{folder / 'questions.jsonl'}:{message}"
     assert not (folder / "mined.jsonl").exists()
 
 
