@@ -94,7 +94,7 @@ def score_rankings(
     rows = [
         (str(row), ids, own)
         for row, (ids, own) in enumerate(zip(rankings, grades, strict=True))
-        if ids and own
+        if ids and max(own.values(), default=0) > 0  # trec_eval loops or crashes where all grades are below 0
     ]
     values = np.zeros((len(rankings), len(metrics)))
     if not rows:

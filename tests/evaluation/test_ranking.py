@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import numpy as np
@@ -69,6 +70,16 @@ def test_rankings_of_nothing_and_grades_of_nothing_score_0():
     found = scores([[], ["a"], ["a"], ["a"]], [GRADES, {}, {"a": 0}, {"a": -1, "b": 0}], names)
     assert found == [dict.fromkeys(names, 0.0)] * 4
     assert scores([], [], names) == []
+
+
+def test_grades_below_0_alone_score_0_and_do_not_end_the_process():
+    code = (
+        "from retriever.evaluation.ranking import Metric, score_rankings\n"
+        "grades = [{'a': 1}, {'a': -2}, {'a': -1, 'b': -1000}]\n"
+        "print(score_rankings([['a']] * 3, grades, [Metric.parse('map')]).tolist())"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (found.returncode, found.stdout) == (0, "[[1.0], [0.0], [0.0]]\n"), found.stderr
 
 
 def test_rankings_of_one_call_are_judged_by_their_own_grades():
