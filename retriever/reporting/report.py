@@ -12,6 +12,7 @@ from retriever.data.files import read_json
 from retriever.data.metrics import METRICS_FILE
 from retriever.errors import InputError
 from retriever.evaluation.compare import Comparison, Method, compare_task, corrected
+from retriever.evaluation.correlation_difference import CORRELATIONS
 from retriever.evaluation.items import GOLD, PREDICTED, Items
 from retriever.evaluation.results import RESULTS_FILE, tasks_of
 from retriever.evaluation.systems import System, differing_keys, read_seeds
@@ -137,7 +138,7 @@ def read_report(
 
     Raises:
         InputError: one is neither a folder of results nor a run directory nor what ``ctl index tune --json`` printed; a name or a run
-            twice; or damaged results.
+            twice; damaged results; or a metric of ``method`` that no items have.
     """
     systems: list[System] = []
     runs: list[Path] = []
@@ -189,6 +190,7 @@ def _compared(report: Report, progress: Progress) -> Report:
     made: list[Comparison] = []
     drawn: dict[Task, Drawn] = {}
     warnings: list[str] = []
+    known: set[str] = set()
     with progress(len(report.tasks), "compare") as advance:
         for suite, task in report.tasks:
             having = report.having((suite, task))
@@ -197,6 +199,8 @@ def _compared(report: Report, progress: Progress) -> Report:
             items = {name: mean for name, each in seeds.items() if (mean := over_seeds(each)) is not None}
             if items:
                 drawn[suite, task] = Drawn.of(items)
+            for mean in items.values():
+                known.update(CORRELATIONS if mean.correlated else mean.values)
             if len(having) > 1:
                 try:
                     made += compare_task(having, list(seeds.values()), suite, task, report.method)
@@ -204,6 +208,8 @@ def _compared(report: Report, progress: Progress) -> Report:
                 except InputError as error:
                     warnings.append(f"not compared: {error.message}")
             advance(1)
+    if unknown := [each for each in report.method.metrics if each not in known]:
+        raise InputError(f"no task has items with metric {', '.join(unknown)}")
     for each in warnings:
         logger.warning("%s", each)
     return replace(report, comparisons=corrected(made) if made else (), drawn=drawn, warnings=warnings)

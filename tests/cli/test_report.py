@@ -391,6 +391,18 @@ def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path, pair, capsys):
     assert capsys.readouterr().err.endswith("r.pdf: the report is a page: its name must end in .html\n")
 
 
+def test_a_metric_that_no_results_have_is_refused_and_one_that_cannot_be_compared_is_not(
+    tmp_path, pair, plain, capsys
+):
+    asked = ["--metric", "mrr@10", "--metric", "ndcg", "--metric", "predicted"]
+    assert refused(tmp_path, capsys, *pair, *asked) == "no task has items with metric ndcg, predicted"
+    assert refused(tmp_path, capsys, pair[0], "--metric", "ndcg") == "no task has items with metric ndcg"
+    run = str(run_of(tmp_path / "run"))
+    assert refused(tmp_path, capsys, run, "--metric", "mrr@10") == "no task has items with metric mrr@10"
+    made(tmp_path, *pair, run, "--metric", "mrr@10", "--metric", "spearman_all")
+    made(tmp_path, pair[0], "--metric", "mrr@10")
+
+
 def test_results_without_metrics_are_an_error(tmp_path, pair, capsys):
     file = tmp_path / "a" / "results.json"
     found = json.loads(file.read_text())
