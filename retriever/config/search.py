@@ -1,6 +1,6 @@
 """``ctl search``."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from retriever.config.fusion import ModeConfig
@@ -26,9 +26,11 @@ class ModeModelConfig(ModeConfig, QueryModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for each in fields(QueryModelConfig) if set(self.modes()) == {"bm25"} else ():
-            if getattr(self, each.name) != each.default:
-                raise InputError(f"{each.name} is of modes dense and hybrid, and the mode is bm25")
+        given = (
+            "passage_model" if self.passage_model is not None else "model" if self.model is not None else ""
+        )
+        if given and set(self.modes()) == {"bm25"}:
+            raise InputError(f"{given} is of modes dense and hybrid, and the mode is bm25")
 
 
 @dataclass(frozen=True, kw_only=True)

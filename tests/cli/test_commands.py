@@ -53,13 +53,12 @@ def index(folder, model_folder, capsys):
 
 
 CPU = ["--device", "cpu", "--precision", "fp32"]
-OF_MODE = {"dense": CPU, "bm25": [], "hybrid": CPU}
 
 
 @pytest.mark.parametrize("mode", ["dense", "bm25", "hybrid"])
 def test_search_finds_the_passage_that_says_what_was_asked(index, capsys, mode):
     question = "cook the soup with salt in a pan"
-    assert main(["search", str(index), question, "--mode", mode, "--k", "3", "--json", *OF_MODE[mode]]) == 0
+    assert main(["search", str(index), question, "--mode", mode, "--k", "3", "--json", *CPU]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["question"] == question
     assert len(found["hits"]) == (1 if mode == "bm25" else 3)  # BM25 finds only passages that share a word
@@ -109,14 +108,17 @@ def test_tune_fusion_shows_every_fusion_and_applies_the_best(index, folder, caps
 
 
 def test_search_answers_a_file_of_questions_one_object_each(index, folder, capsys):
-    assert main(["search", str(index), "--questions", str(folder / "questions.jsonl"), "--mode", "bm25"]) == 0
+    assert (
+        main(["search", str(index), "--questions", str(folder / "questions.jsonl"), "--mode", "bm25", *CPU])
+        == 0
+    )
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(each["id"], each["hits"][0]["id"]) for each in found] == [(f"q{n}", f"p{n}") for n in range(10)]
 
 
 def test_search_without_a_question_answers_line_by_line(index, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("piano\n\nsnow\n"))
-    assert main(["search", str(index), "--mode", "bm25", "--k", "1", "--json"]) == 0
+    assert main(["search", str(index), "--mode", "bm25", "--k", "1", "--json", *CPU]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [each["hits"][0]["id"] for each in found] == ["p7", "p9"]
 
@@ -147,18 +149,19 @@ def test_eval_retrieval_keeps_results_that_compare_reads(index, folder, capsys, 
         "--questions",
         str(folder / "questions.jsonl"),
         "--json",
+        *CPU,
     ]
     kept = {mode: str(folder / f"kept-{mode}") for mode in ("dense", "bm25")}
     printed = {}
     for mode, output in kept.items():
-        assert main([*flags, "--mode", mode, "--output", output, *OF_MODE[mode]]) == 0
+        assert main([*flags, "--mode", mode, "--output", output]) == 0
         printed[mode] = json.loads(capsys.readouterr().out)
-    assert main([*flags, "--mode", "dense", "--output", kept["dense"], *CPU]) == 0
+    assert main([*flags, "--mode", "dense", "--output", kept["dense"]]) == 0
     assert json.loads(capsys.readouterr().out)["retrieval"] == printed["dense"]["retrieval"]
     assert caplog.messages[-1].startswith("retrieval/questions is in")
-    assert main([*flags, "--mode", "dense", "--output", kept["bm25"], *CPU]) == 2
+    assert main([*flags, "--mode", "dense", "--output", kept["bm25"]]) == 2
     assert "choose another --output" in capsys.readouterr().err
-    assert main([*flags, "--mode", "dense", "--k", "5", "--output", kept["dense"], *CPU]) == 2
+    assert main([*flags, "--mode", "dense", "--k", "5", "--output", kept["dense"]]) == 2
     assert "retrieval/questions is there with another policy (k)" in capsys.readouterr().err
     assert main(["compare", *kept.values(), "--json", "--resamples", "200"]) == 0
     found = {each["metric"]: each for each in json.loads(capsys.readouterr().out)["comparisons"]}

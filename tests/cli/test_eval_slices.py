@@ -41,15 +41,9 @@ def questions(tmp_path, passages):
     return write_jsonl(tmp_path / "questions.jsonl", rows)
 
 
-def slices(*flags):
-    given = [*map(str, flags)]
-    words_alone = "bm25" in given and "--against" not in given  # no model, and so no device
-    return main(["eval", "slices", *given, *([] if words_alone else CPU)])
-
-
 def results(capsys, *flags):
     capsys.readouterr()
-    assert slices(*flags, "--json") == 0
+    assert main(["eval", "slices", *map(str, flags), "--json", *CPU]) == 0
     said = capsys.readouterr()
     return json.loads(said.out), said.err
 
@@ -177,7 +171,7 @@ def test_questions_with_answers_only_are_judged_by_them(index, tmp_path, capsys)
 
 def test_bad_input_is_one_sentence(index, questions, tmp_path, capsys):
     def fails(*flags):
-        assert slices("--index", index, *flags) == 2
+        assert main(["eval", "slices", "--index", str(index), *map(str, flags), *CPU]) == 2
         return capsys.readouterr().err.splitlines()[-1]
 
     assert fails() == "error: --questions is required"
@@ -185,8 +179,8 @@ def test_bad_input_is_one_sentence(index, questions, tmp_path, capsys):
     assert fails(*asked, "--k", "0") == "error: --k must be at least 1, got 0"
     same = "error: --against must be another mode than --mode dense"
     assert fails(*asked, "--against", "dense") == same
-    no_model = "error: --device is of modes dense and hybrid, and the mode is bm25"
-    assert fails(*asked, "--mode", "bm25", "--device", "cpu") == no_model
+    no_model = "error: --model is of modes dense and hybrid, and the mode is bm25"
+    assert fails(*asked, "--mode", "bm25", "--model", "m") == no_model
     file = write_jsonl(tmp_path / "none.jsonl", [{"id": "q", "question": "who is there"}])
     assert fails("--questions", file, "--mode", "bm25") == (
         f"error: {file}: question 'q' has neither answers nor a positive passage id, and there are no qrels"
