@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retriever.config.search import QueryModelConfig
+from retriever.errors import InputError
 from retriever.settings import Config, setting
 
 
@@ -50,3 +51,8 @@ class MapConfig(QueryModelConfig):
         at_least=3,
     )
     seed: int = setting("Seed of the sample.", default=0, at_least=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.question is None and (self.model is not None or self.passage_model is not None):
+            raise InputError("model encodes the question, and there is none")

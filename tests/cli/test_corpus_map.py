@@ -92,6 +92,7 @@ def test_one_seed_is_one_picture(index, tmp_path):
         (["{index}", "--output", "none/a.png"], "none: no such folder"),
         (["{index}", " ", "--output", "a.png"], "the question is empty"),
         (["{index}", "--sample", "2", "--output", "a.png"], "--sample must be at least 3, got 2"),
+        (["{index}", "--model", "m", "--output", "a.png"], "--model encodes the question, and there is none"),
         (["{index}"], "--output is required"),
     ],
 )
