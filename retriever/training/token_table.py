@@ -38,7 +38,7 @@ class TokenTable(Generic[Text]):
         self._waiting: list[Text] = []
         self._ids: list[NDArray[np.int32]] = []
         self._lengths: list[NDArray[np.int32]] = []
-        self._hashes: list[bytes] = []
+        self._hashes = bytearray()
         self._num_truncated = 0
         self._file: IO[bytes] | None = None
 
@@ -75,7 +75,7 @@ class TokenTable(Generic[Text]):
         the same if their 64-bit hashes are.
         """
         self._take_in()
-        hashes = np.frombuffer(b"".join(self._hashes), np.uint64)
+        hashes = np.frombuffer(self._hashes, np.uint64)
         _, first, row = np.unique(hashes, return_index=True, return_inverse=True)
         return torch.from_numpy(first[row])
 
@@ -86,10 +86,8 @@ class TokenTable(Generic[Text]):
         tokens = self._tokenize(self._waiting)
         self._waiting = []
         ids = tokens.ids.numpy().astype(np.int32)
-        self._hashes += (
-            blake2b(ids[start:end].tobytes(), digest_size=8).digest()
-            for start, end in pairwise(tokens.offsets.tolist())
-        )
+        for start, end in pairwise(tokens.offsets.tolist()):
+            self._hashes += blake2b(ids[start:end].tobytes(), digest_size=8).digest()
         self._ids.append(ids)
         self._lengths.append(tokens.lengths.numpy().astype(np.int32))
         self._num_truncated += tokens.num_truncated
